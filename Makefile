@@ -1,0 +1,61 @@
+# CMake builds (CMakePresets.json, into build/<preset>); this file names the things that people do.
+
+PREFIX ?= /usr/local
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+
+.PHONY: release help demo test debug asan tsan test-aarch64 bench format lint install clean
+.NOTPARALLEL:
+
+release: build-release ## build the library and the command into build/release (plain `make`)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z].*:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
+
+demo: ## install what is missing, build, and ask the example store 40 questions
+	@scripts/setup.sh --demo
+	@$(MAKE) --no-print-directory build-release
+	@examples/demo.sh build/release/npvec
+
+test: ## install what is missing, and run all tests: C, C with sanitizers, Python, installation
+	@scripts/setup.sh --test
+	@$(MAKE) --no-print-directory debug asan
+	scripts/pytest.sh build/debug
+
+debug asan: ## build with assertions (asan: and with sanitizers) and run the C tests
+	@$(MAKE) --no-print-directory build-$@
+	ctest --preset $@ --parallel $(JOBS)
+
+# Address space randomisation beyond 28 bits is more than older thread sanitizers can map.
+tsan: build-tsan ## run the C tests under the thread sanitizer
+	$(shell command -v setarch >/dev/null && echo setarch -R) ctest --preset tsan --parallel $(JOBS)
+
+test-aarch64: ## run the kernel tests for aarch64 under qemu
+	@cmake -S tests/aarch64 -B build/aarch64 -G Ninja --toolchain cmake/aarch64-linux-gnu.cmake >/dev/null
+	@cmake --build build/aarch64 -- --quiet
+	ctest --test-dir build/aarch64 --output-on-failure
+
+bench: build-release ## compare the speed of a search with NumPy's
+	@scripts/venv.sh
+	build/venv/bin/python bench/search.py
+
+format: ## format all C sources
+	@scripts/format.sh
+
+lint: ## check the format, build with clang, run clang-tidy
+	@scripts/setup.sh --lint
+	@scripts/format.sh --check
+	@$(MAKE) --no-print-directory build-clang
+	@scripts/tidy.sh
+
+install: ## build and install under PREFIX (default /usr/local)
+	@cmake --preset release -DCMAKE_INSTALL_PREFIX="$(PREFIX)" >/dev/null
+	@cmake --build --preset release
+	@cmake --install build/release
+
+clean: ## remove everything that was built
+	rm -rf build
+
+build-%:
+	@echo "building $*"
+	@cmake --preset $* >/dev/null
+	@cmake --build --preset $* -- --quiet

@@ -1,0 +1,13 @@
+#!/bin/sh
+# Formats all C and C++ sources, or with --check says which are not formatted and changes nothing.
+set -eu
+cd "$(dirname "$0")/.."
+
+scripts/venv.sh
+case ${1:-} in
+--check) how='--dry-run --Werror' ;;
+*) how=-i ;;
+esac
+echo "$(build/venv/bin/clang-format --version) $how"
+# shellcheck disable=SC2046,SC2086 # words
+build/venv/bin/clang-format $how $(find include src cli tests bench examples -name '*.[ch]' -o -name '*.cpp')

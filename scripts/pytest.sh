@@ -1,0 +1,18 @@
+#!/bin/sh
+# Runs the Python tests against one build: scripts/pytest.sh build/debug [arguments of pytest]
+set -eu
+cd "$(dirname "$0")/.."
+
+build=$PWD/${1:?usage: scripts/pytest.sh BUILD-DIRECTORY [arguments of pytest]}
+shift
+scripts/venv.sh
+
+case $(uname) in
+Darwin) library=libnpvec.dylib ;;
+*) library=libnpvec.so ;;
+esac
+NPVEC_COMMAND=$build/npvec
+NPVEC_LIBRARY=$build/$library
+NPVEC_NUMPY_DIRS=$(for directory in "$PWD"/build/numpy/*/; do [ -d "$directory" ] && echo "$directory"; done | paste -sd : -)
+export NPVEC_COMMAND NPVEC_LIBRARY NPVEC_NUMPY_DIRS PYTHONDONTWRITEBYTECODE=1
+exec build/venv/bin/python -m pytest -q -o cache_dir="$PWD/build/pytest_cache" tests/python "$@"

@@ -1,0 +1,66 @@
+#!/bin/sh
+# Makes the Python environment of the tests in build/venv, and further NumPy versions in build/numpy/<version>.
+# Does nothing when they are there and up to date.
+#
+#   scripts/venv.sh            makes them
+#   scripts/venv.sh --python   prints the Python that would be used; fails if there is none
+set -eu
+cd "$(dirname "$0")/.."
+
+requirements=tests/python/requirements.txt
+log=build/venv.log
+
+find_python() {
+    for candidate in "${NPVEC_PYTHON:-python3}" /usr/bin/python3; do
+        if "$candidate" -c 'import ctypes, ensurepip, sys, venv; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
+            command -v "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+# Those below the newest that have wheels for this Python; the newest is in build/venv itself.
+further_numpy_versions() {
+    case $version in
+    3.9 | 3.10 | 3.11) echo 1.24.4 1.26.4 ;;
+    3.12) echo 1.26.4 ;;
+    esac
+}
+
+# quietly COMMAND...: its output goes to the log, and is shown if it fails.
+quietly() {
+    "$@" >>"$log" 2>&1 && return
+    tail -n 20 "$log" >&2
+    echo "venv: failed: $* (all of its output: $log)" >&2
+    exit 1
+}
+
+install() {
+    quietly build/venv/bin/python -m pip install --disable-pip-version-check --only-binary :all: "$@"
+}
+
+[ "${1:-}" = --python ] && { find_python || exit 1; } && exit 0
+python=$(find_python) || {
+    echo "venv: no Python 3.9 or newer with venv, ensurepip and ctypes; scripts/setup.sh --test installs one" >&2
+    exit 1
+}
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+
+# What the environment depends on; the directory, because environments cannot be moved.
+stamp="$(cat "$requirements" scripts/venv.sh | cksum) $("$python" --version) $python $PWD"
+[ "$(cat build/venv/stamp 2>/dev/null)" = "$stamp" ] && exit 0
+
+echo "venv: Python $version, the packages of $requirements and NumPy $(further_numpy_versions) into build/"
+case $version in
+3.9 | 3.10) echo "venv: numpy-vector-store needs Python 3.11, this is $version: the tests that use it are skipped" ;;
+esac
+rm -rf build/venv build/numpy
+mkdir -p build
+: >"$log"
+quietly "$python" -m venv build/venv
+install -r "$requirements"
+for numpy in $(further_numpy_versions); do
+    install --no-deps --target "build/numpy/$numpy" "numpy==$numpy"
+done
+echo "$stamp" >build/venv/stamp
