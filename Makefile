@@ -30,7 +30,7 @@ tsan: build-tsan ## run the C tests under the thread sanitizer
 	$(shell command -v setarch >/dev/null && echo setarch -R) ctest --preset tsan --parallel $(JOBS)
 
 test-aarch64: ## run the kernel tests for aarch64 under qemu
-	@cmake -S tests/aarch64 -B build/aarch64 -G Ninja --toolchain cmake/aarch64-linux-gnu.cmake >/dev/null
+	@cmake -S tests/aarch64 -B build/aarch64 -G Ninja --toolchain cmake/aarch64-linux-gnu.cmake
 	@cmake --build build/aarch64 -- --quiet
 	ctest --test-dir build/aarch64 --output-on-failure
 
@@ -48,7 +48,7 @@ lint: ## check the format, build with clang, run clang-tidy
 	@scripts/tidy.sh
 
 install: ## build and install under PREFIX (default /usr/local)
-	@cmake --preset release -DCMAKE_INSTALL_PREFIX="$(PREFIX)" >/dev/null
+	@cmake --preset release -DCMAKE_INSTALL_PREFIX="$(PREFIX)"
 	@cmake --build --preset release
 	@cmake --install build/release
 
@@ -57,5 +57,6 @@ clean: ## remove everything that was built
 
 build-%:
 	@echo "building $*"
-	@cmake --preset $* >/dev/null
+	@mkdir -p build
+	@cmake --preset $* >build/$*.log 2>&1 || { cat build/$*.log; exit 1; }
 	@cmake --build --preset $* -- --quiet
