@@ -30,6 +30,7 @@ tsan: build-tsan ## run the C tests under the thread sanitizer
 	$(shell command -v setarch >/dev/null && echo setarch -R) ctest --preset tsan --parallel $(JOBS)
 
 test-aarch64: ## run the kernel tests for aarch64 under qemu
+	@scripts/setup.sh --aarch64
 	@cmake -S tests/aarch64 -B build/aarch64 -G Ninja --toolchain cmake/aarch64-linux-gnu.cmake
 	@cmake --build build/aarch64 -- --quiet
 	ctest --test-dir build/aarch64 --output-on-failure

@@ -1,9 +1,10 @@
 #!/bin/sh
 # Installs what the project needs and the machine lacks, and nothing else.
 #
-#   scripts/setup.sh --demo    to build the library and the command (the default)
-#   scripts/setup.sh --test    the same, and to run all tests
-#   scripts/setup.sh --lint    the same, and to run `make lint`
+#   scripts/setup.sh --demo       to build the library and the command (the default)
+#   scripts/setup.sh --test       the same, and to run all tests
+#   scripts/setup.sh --lint       the same, and to run `make lint`
+#   scripts/setup.sh --aarch64    to run `make test-aarch64`
 #
 # Debian and Ubuntu: by apt-get, as root or through sudo. macOS: by Homebrew. Elsewhere: says what to install, and stops.
 set -eu
@@ -11,8 +12,8 @@ cd "$(dirname "$0")/.."
 
 level=${1:---demo}
 case $level in
---demo | --test | --lint) ;;
-*) echo "usage: scripts/setup.sh [--demo | --test | --lint]" >&2 && exit 2 ;;
+--demo | --test | --lint | --aarch64) ;;
+*) echo "usage: scripts/setup.sh [--demo | --test | --lint | --aarch64]" >&2 && exit 2 ;;
 esac
 log=build/setup.log
 
@@ -43,8 +44,7 @@ need() {
     brew_formulae="$brew_formulae $formulae"
 }
 
-find_missing() {
-    missing='' apt_packages='' brew_formulae=''
+need_to_build() {
     need "a C compiler" "gcc libc6-dev" llvm has_c_compiler
     need "CMake 3.25 or newer" cmake cmake has_cmake
     need Ninja ninja-build ninja command -v ninja
@@ -53,23 +53,42 @@ find_missing() {
     need minizip libminizip-dev minizip pkg-config --exists minizip
     need jansson libjansson-dev jansson pkg-config --exists jansson
     need libcsv libcsv-dev libcsv has_csv
-    [ "$level" = --demo ] && return
+}
+
+need_to_test() {
     need "a C++ compiler" g++ llvm has_cxx_compiler
     need cmocka libcmocka-dev cmocka pkg-config --exists cmocka
     need "Python 3.9 or newer with venv" "python3 python3-venv" python has_python
     need "CA certificates" ca-certificates ca-certificates has_certificates
-    [ "$level" = --test ] && return
-    need clang clang llvm command -v clang
-    need clang-tidy clang-tidy llvm command -v clang-tidy
-    need "a compiler for aarch64" "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" "" command -v aarch64-linux-gnu-gcc
-    need "qemu for aarch64" qemu-user "" command -v qemu-aarch64
 }
 
-as_root() {
+need_to_lint() {
+    need clang clang llvm command -v clang
+    need clang-tidy clang-tidy llvm command -v clang-tidy
+}
+
+need_for_aarch64() {
+    need CMake cmake cmake has_cmake
+    need Ninja ninja-build ninja command -v ninja
+    need "a compiler for aarch64" "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" "" command -v aarch64-linux-gnu-gcc
+    need "an emulator of aarch64" qemu-user "" command -v qemu-aarch64
+}
+
+find_missing() {
+    missing='' apt_packages='' brew_formulae=''
+    case $level in
+    --demo) need_to_build ;;
+    --test) need_to_build && need_to_test ;;
+    --lint) need_to_build && need_to_test && need_to_lint ;;
+    --aarch64) need_for_aarch64 ;;
+    esac
+}
+
+find_root() {
     if [ "$(id -u)" -eq 0 ]; then
-        "$@"
+        as_root='env'
     elif command -v sudo >/dev/null; then
-        sudo "$@"
+        as_root='sudo env'
     else
         echo "setup: neither root nor sudo: ask an administrator for: apt-get install$apt_packages" >&2
         exit 1
@@ -85,10 +104,12 @@ quietly() {
 }
 
 install_by_apt() {
-    echo "setup: apt-get install$apt_packages"
-    quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q
-    # shellcheck disable=SC2086 # a list of words
-    quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $apt_packages
+    find_root
+    echo "setup: ${as_root%env}apt-get install$apt_packages"
+    # shellcheck disable=SC2086 # lists of words
+    quietly $as_root DEBIAN_FRONTEND=noninteractive apt-get update -q
+    # shellcheck disable=SC2086
+    quietly $as_root DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $apt_packages
 }
 
 install_by_brew() {
@@ -99,9 +120,9 @@ install_by_brew() {
 
 find_missing
 [ -z "$missing" ] && exit 0
+echo "setup: missing: $missing"
 mkdir -p build
 : >"$log"
-echo "setup: missing: $missing"
 if command -v apt-get >/dev/null; then
     install_by_apt
 elif [ "$(uname)" = Darwin ] && command -v brew >/dev/null; then
