@@ -10,4 +10,4 @@ case ${1:-} in
 esac
 echo "$(build/venv/bin/clang-format --version) $how"
 # shellcheck disable=SC2046,SC2086 # words
-build/venv/bin/clang-format $how $(find include src cli tests bench examples -name '*.[ch]' -o -name '*.cpp')
+build/venv/bin/clang-format $how $(find . -path ./build -prune -o \( -name '*.[ch]' -o -name '*.cpp' \) -print)
