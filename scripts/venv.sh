@@ -25,6 +25,7 @@ further_numpy_versions() {
     case $version in
     3.9 | 3.10 | 3.11) echo 1.24.4 1.26.4 ;;
     3.12) echo 1.26.4 ;;
+    3.13) echo 2.1.3 ;;
     esac
 }
 
@@ -46,12 +47,13 @@ python=$(find_python) || {
     exit 1
 }
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+further=$(further_numpy_versions)
 
 # What the environment depends on; the directory, because environments cannot be moved.
 stamp="$(cat "$requirements" scripts/venv.sh | cksum) $("$python" --version) $python $PWD"
 [ "$(cat build/venv/stamp 2>/dev/null)" = "$stamp" ] && exit 0
 
-echo "venv: Python $version, the packages of $requirements and NumPy $(further_numpy_versions) into build/"
+echo "venv: Python $version, the packages of $requirements${further:+ and NumPy $further} into build/"
 case $version in
 3.9 | 3.10) echo "venv: numpy-vector-store needs Python 3.11, this is $version: the tests that use it are skipped" ;;
 esac
@@ -60,7 +62,7 @@ mkdir -p build
 : >"$log"
 quietly "$python" -m venv build/venv
 install -r "$requirements"
-for numpy in $(further_numpy_versions); do
+for numpy in $further; do
     install --no-deps --target "build/numpy/$numpy" "numpy==$numpy"
 done
 echo "$stamp" >build/venv/stamp
