@@ -1,0 +1,169 @@
+#include "rows.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "error.h"
+
+#ifndef MAP_NORESERVE
+#define MAP_NORESERVE 0 /* macOS: address space costs nothing anyway */
+#endif
+
+/* Enough for 40 million rows x 384; 47 bits of address space hold two thousand such reservations. */
+#define FAR_AHEAD ((size_t)64 << 30)
+#define HUGE_PAGE ((size_t)2 << 20)
+#define LARGEST_STEP ((size_t)64 << 20)
+
+struct npv_old_place {
+    struct npv_old_place *next;
+    unsigned char *place;
+    size_t reserved;
+};
+
+static size_t page_size(void) {
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static size_t round_up(size_t bytes, size_t unit) {
+    return (bytes + unit - 1) / unit * unit;
+}
+
+/* Under a limit on address space (ulimit -v) a far reservation would starve the rest of the process. */
+static bool address_space_is_limited(void) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+}
+
+/* Reserves at least `needed` bytes, as far ahead as the system allows. */
+static npv_status reserve(npv_array *array, size_t needed, npv_error *error) {
+    if (needed > SIZE_MAX / 4)
+        return npv_fail_memory(error, "an array", needed);
+    const size_t least = round_up(needed, HUGE_PAGE);
+    size_t size = 2 * least;
+    if (size < FAR_AHEAD && !address_space_is_limited())
+        size = FAR_AHEAD;
+    for (;;) {
+        void *place = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (place != MAP_FAILED) {
+            array->place = place;
+            array->reserved = size;
+            return NPV_OK;
+        }
+        if (size == least)
+            return npv_fail_memory(error, "address space of an array", least);
+        size = size / 2 > least ? round_up(size / 2, HUGE_PAGE) : least;
+    }
+}
+
+/* Moves the elements to a reservation of twice the size; the old one stays readable. */
+static npv_status move(npv_array *array, size_t needed, npv_error *error) {
+    struct npv_old_place *old = malloc(sizeof *old);
+    if (old == NULL)
+        return npv_fail_memory(error, "an array", sizeof *old);
+    npv_array wider = NPV_ARRAY_EMPTY;
+    npv_status status = reserve(&wider, needed > 2 * array->reserved ? needed : 2 * array->reserved, error);
+    if (status == NPV_OK) {
+        wider.data = wider.place;
+        status = npv_array_grow(&wider, needed, error);
+    }
+    if (status != NPV_OK) {
+        npv_array_free(&wider);
+        free(old);
+        return status;
+    }
+    memcpy(wider.data, array->data, array->usable);
+    *old = (struct npv_old_place){array->old, array->place, array->reserved};
+    wider.old = old;
+    *array = wider;
+    return NPV_OK;
+}
+
+/* The end of what becomes usable: ahead of the need in growing steps, so that small appends rarely get here. */
+static size_t step_end(const npv_array *array, size_t end) {
+    const size_t used = (size_t)(array->data - array->place) + array->usable;
+    const size_t step = used < LARGEST_STEP ? used : LARGEST_STEP;
+    const size_t ahead = used + step > end ? used + step : end;
+    const size_t rounded = round_up(ahead, ahead > 2 * HUGE_PAGE ? HUGE_PAGE : page_size());
+    return rounded < array->reserved ? rounded : array->reserved;
+}
+
+npv_status npv_array_grow(npv_array *array, size_t bytes, npv_error *error) {
+    if (bytes <= array->usable)
+        return NPV_OK;
+    if (array->place == NULL) {
+        const npv_status status = reserve(array, bytes, error);
+        if (status != NPV_OK)
+            return status;
+        array->data = array->place;
+    }
+    const size_t head = (size_t)(array->data - array->place);
+    if (bytes > array->reserved - head)
+        return move(array, bytes, error);
+
+    const size_t mapped = round_up(head + array->usable, page_size());
+    const size_t end = step_end(array, head + bytes);
+    if (end > mapped && mprotect(array->place + mapped, end - mapped, PROT_READ | PROT_WRITE) != 0)
+        return npv_fail_memory(error, "growing an array", bytes);
+#ifdef MADV_HUGEPAGE
+    if (end > 2 * HUGE_PAGE) /* only a hint: 512 times fewer page table entries to walk in a scan */
+        (void)madvise(array->place + mapped, end - mapped, MADV_HUGEPAGE);
+#endif
+    /* Behind a mapped head, the rest of its last page still holds bytes of the file. */
+    memset(array->data + array->usable, 0, mapped - head - array->usable);
+    array->usable = end - head;
+    return NPV_OK;
+}
+
+npv_status npv_array_map_file(npv_array *array, int fd, uint64_t offset, size_t bytes, npv_error *error) {
+    assert(array->place == NULL);
+    if (bytes == 0)
+        return NPV_OK;
+    const size_t page = page_size();
+    const size_t head = (size_t)(offset % page);
+    const npv_status status = reserve(array, head + bytes, error);
+    if (status != NPV_OK)
+        return status;
+    const size_t length = round_up(head + bytes, page);
+    void *mapped = mmap(array->place, length, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, (off_t)(offset - head));
+    if (mapped == MAP_FAILED || mprotect(array->place + length - page, page, PROT_READ | PROT_WRITE) != 0) {
+        const int reason = errno;
+        npv_array_free(array);
+        return npv_fail(error, NPV_E_IO, "mapping %zu bytes of vectors failed: %s", bytes, strerror(reason));
+    }
+    array->data = array->place + head;
+    array->usable = bytes;
+    return NPV_OK;
+}
+
+npv_status npv_array_clear(npv_array *array, npv_error *error) {
+    if (array->place == NULL)
+        return NPV_OK;
+    const size_t head = (size_t)(array->data - array->place);
+    const size_t length = round_up(head + array->usable, page_size());
+    if (length == 0)
+        return NPV_OK;
+    /* Fresh zero pages over the old ones: memory and file go, addresses stay. */
+    void *fresh =
+        mmap(array->place, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    if (fresh == MAP_FAILED)
+        return npv_fail_memory(error, "clearing an array", length);
+    array->usable = length - head;
+    return NPV_OK;
+}
+
+void npv_array_free(npv_array *array) {
+    if (array->place != NULL)
+        munmap(array->place, array->reserved);
+    while (array->old != NULL) {
+        struct npv_old_place *old = array->old;
+        array->old = old->next;
+        munmap(old->place, old->reserved);
+        free(old);
+    }
+    *array = (npv_array)NPV_ARRAY_EMPTY;
+}

@@ -1,0 +1,43 @@
+/*
+ * Arrays that grow and never move.
+ *
+ * Address space is reserved far ahead and made usable as the array grows, so pointers into it stay valid while it
+ * grows, nothing is ever copied, and the head of the vectors' array can be a file mapping. Where the address space is
+ * limited (RLIMIT_AS) the array moves instead when its reservation is used up; the old place stays readable until the
+ * array is freed, so that borrowed pointers never dangle.
+ */
+#ifndef NPV_ROWS_H
+#define NPV_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "npvec.h"
+
+typedef struct npv_array {
+    unsigned char *data;   /* first element; NULL until something was reserved */
+    size_t usable;         /* bytes from data that may be written */
+    unsigned char *place;  /* the reservation, page aligned; data lies inside its first page */
+    size_t reserved;       /* bytes of the reservation */
+    struct npv_old_place *old; /* reservations that the array has outgrown */
+} npv_array;
+
+#define NPV_ARRAY_EMPTY {NULL, 0, NULL, 0, NULL}
+
+/* Makes the first `bytes` bytes usable; new ones are zero. Amortised O(1) for each byte. */
+npv_status npv_array_grow(npv_array *array, size_t bytes, npv_error *error);
+
+/*
+ * Makes `bytes` bytes of the open file `fd`, from `offset`, the head of an empty array: read-only pages of the file,
+ * but for the last, which is a private copy. Whatever grows behind it follows without a gap.
+ */
+npv_status npv_array_map_file(npv_array *array, int fd, uint64_t offset, size_t bytes, npv_error *error);
+
+/* Gives the memory back; the array is usable from 0 bytes again. Old pointers may be read and yield anything. */
+npv_status npv_array_clear(npv_array *array, npv_error *error);
+
+/* Gives everything back and leaves NPV_ARRAY_EMPTY. */
+void npv_array_free(npv_array *array);
+
+#endif

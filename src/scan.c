@@ -1,0 +1,110 @@
+#include "scan.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "error.h"
+
+/* Rows whose eligible bits share a word are scored together: 64 x 1536 floats fit a second-level cache. */
+#define BLOCK_ROWS 64
+
+/* A part of the job for one thread: large enough that taking it costs nothing, small enough to share out evenly. */
+#define PART_BYTES ((size_t)1 << 20)
+
+/* Below this, waking another thread takes longer than it saves. */
+#define SHARED_BYTES ((size_t)2 << 20)
+
+typedef struct scan_job {
+    const npv_request *request;
+    size_t part_rows; /* a multiple of BLOCK_ROWS */
+    npv_topk *tops;   /* worker x query */
+} scan_job;
+
+/* Turns what a kernel returned for `count` rows from `first` into keys: higher is better. */
+static void scores_to_keys(const npv_request *request, uint64_t first, size_t count, double *scores) {
+    if (request->metric == NPV_EUCLIDEAN) {
+        for (size_t i = 0; i < count; i++)
+            scores[i] = -sqrt(scores[i]);
+    } else if (request->lengths != NULL) {
+        for (size_t i = 0; i < count; i++)
+            scores[i] /= request->lengths[first + i];
+    }
+}
+
+static void scan_run(const npv_request *request, size_t query, uint64_t first, size_t count, npv_topk *top) {
+    double keys[BLOCK_ROWS];
+    npv_score_rows *score =
+        request->metric == NPV_EUCLIDEAN ? request->kernels->squared_distance : request->kernels->dot;
+    score(request->queries + query * NPV_PADDED(request->dimensions), request->vectors + first * request->dimensions,
+          request->dimensions, count, keys);
+    scores_to_keys(request, first, count, keys);
+    for (size_t i = 0; i < count; i++)
+        if (keys[i] >= request->least_key) /* false for the NaN of a row that a hostile file brought in */
+            npv_topk_offer(top, (npv_candidate){keys[i], first + i});
+}
+
+/* The block's eligible rows, run by run of neighbours. */
+static void scan_eligible(const npv_request *request, size_t query, uint64_t first, uint64_t word, npv_topk *top) {
+    while (word != 0) {
+        const unsigned start = (unsigned)__builtin_ctzll(word);
+        const uint64_t from_start = ~(word >> start);
+        const unsigned length = from_start == 0 ? BLOCK_ROWS - start : (unsigned)__builtin_ctzll(from_start);
+        scan_run(request, query, first + start, length, top);
+        word = start + length == BLOCK_ROWS ? 0 : word >> (start + length) << (start + length);
+    }
+}
+
+static void scan_part(void *context, size_t part, unsigned worker) {
+    const scan_job *job = context;
+    const npv_request *request = job->request;
+    const uint64_t begin = part * job->part_rows;
+    const uint64_t end = request->rows - begin < job->part_rows ? request->rows : begin + job->part_rows;
+    npv_topk *tops = job->tops + worker * request->query_count;
+    for (uint64_t first = begin; first < end; first += BLOCK_ROWS) {
+        const size_t count = end - first < BLOCK_ROWS ? (size_t)(end - first) : BLOCK_ROWS;
+        for (size_t query = 0; query < request->query_count; query++) {
+            if (request->eligible == NULL)
+                scan_run(request, query, first, count, &tops[query]);
+            else
+                scan_eligible(request, query, first, request->eligible[first / BLOCK_ROWS], &tops[query]);
+        }
+    }
+}
+
+static size_t rows_in_a_part(const npv_request *request) {
+    const size_t row_bytes = request->dimensions * sizeof(float) * request->query_count;
+    if (request->rows <= SHARED_BYTES / row_bytes)
+        return (size_t)request->rows;
+    const size_t rows = PART_BYTES / row_bytes / BLOCK_ROWS * BLOCK_ROWS;
+    return rows > 0 ? rows : BLOCK_ROWS;
+}
+
+/* Room for threads x queries x k candidates. */
+static npv_topk *new_tops(const npv_request *request, npv_candidate **room) {
+    const size_t count = request->threads * request->query_count;
+    npv_topk *tops = calloc(count, sizeof *tops);
+    *room = count <= SIZE_MAX / sizeof **room / request->k ? malloc(count * request->k * sizeof **room) : NULL;
+    if (tops == NULL || *room == NULL) {
+        free(tops);
+        free(*room);
+        return NULL;
+    }
+    for (size_t i = 0; i < count; i++)
+        tops[i] = (npv_topk){*room + i * request->k, 0, request->k};
+    return tops;
+}
+
+npv_status npv_scan(const npv_request *request, npv_topk *tops, npv_error *error) {
+    npv_candidate *room;
+    scan_job job = {request, rows_in_a_part(request), new_tops(request, &room)};
+    if (job.tops == NULL)
+        return npv_fail_memory(error, "the candidates of a search", request->k * sizeof(npv_candidate));
+    const size_t parts = (size_t)((request->rows + job.part_rows - 1) / job.part_rows);
+    npv_workers_run(request->workers, parts, scan_part, &job);
+    for (size_t i = 0; i < request->threads * request->query_count; i++)
+        for (size_t j = 0; j < job.tops[i].count; j++)
+            npv_topk_offer(&tops[i % request->query_count], job.tops[i].heap[j]);
+    free(job.tops);
+    free(room);
+    return NPV_OK;
+}
