@@ -9,7 +9,9 @@ set(NPVEC_WARNINGS
     -Wstrict-prototypes
     -Wmissing-prototypes
     -Wundef
-    -Wvla)
+    -Wvla
+    # Messages are cut to fit npv_error; that is what snprintf is for.
+    $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation>)
 
 function(npvec_compile_options target)
   target_compile_features(${target} PRIVATE c_std_17)
