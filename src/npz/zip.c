@@ -2,30 +2,62 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <minizip/unzip.h>
-#include <minizip/zip.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../error.h"
 
-/* Sizes of the fixed parts of ZIP's records, and where the fields lie that minizip does not report. */
+/*
+ * ZIP's records, as far as they matter here: their fixed sizes and where their fields lie.
+ *
+ * The directory is read here and not by minizip: on 64-bit systems minizip 1.1 overlooks the ZIP64 sizes and offsets
+ * of members, so it reads no archive above 4 GiB; and it accepts archives that were cut off or that contradict
+ * themselves.
+ */
+enum { LOCAL = 0x04034b50, ENTRY = 0x02014b50, END = 0x06054b50, ZIP64_END = 0x06064b50, ZIP64_LOCATOR = 0x07064b50 };
 enum {
     LOCAL_SIZE = 30,
     LOCAL_FLAGS = 6,
+    LOCAL_METHOD = 8,
+    LOCAL_CRC = 14,
     LOCAL_COMPRESSED = 18,
     LOCAL_UNCOMPRESSED = 22,
     LOCAL_NAME_LENGTH = 26,
-    LOCAL_EXTRA_LENGTH = 28,
-    DIRECTORY_ENTRY_SIZE = 46,
+    LOCAL_EXTRA_LENGTH = 28
+};
+enum {
+    ENTRY_SIZE = 46,
+    ENTRY_FLAGS = 8,
+    ENTRY_METHOD = 10,
+    ENTRY_CRC = 16,
+    ENTRY_COMPRESSED = 20,
+    ENTRY_UNCOMPRESSED = 24,
+    ENTRY_NAME_LENGTH = 28,
+    ENTRY_EXTRA_LENGTH = 30,
+    ENTRY_COMMENT_LENGTH = 32,
+    ENTRY_DISK = 34,
+    ENTRY_OFFSET = 42
+};
+enum {
     END_SIZE = 22,
     END_DISK = 4,
     END_DIRECTORY_DISK = 6,
-    END_COMMENT_LENGTH = 20,
-    ZIP64_EXTRA_ID = 0x0001
+    END_ENTRIES = 10,
+    END_DIRECTORY_SIZE = 12,
+    END_DIRECTORY_OFFSET = 16,
+    END_COMMENT_LENGTH = 20
 };
-enum { LOCAL_SIGNATURE = 0x04034b50, ENTRY_SIGNATURE = 0x02014b50, END_SIGNATURE = 0x06054b50 };
-enum { ZIP64_END_SIGNATURE = 0x06064b50 };
+enum {
+    ZIP64_END_SIZE = 56,
+    ZIP64_END_LENGTH = 4, /* of what follows this field */
+    ZIP64_END_ENTRIES = 32,
+    ZIP64_END_DIRECTORY_SIZE = 40,
+    ZIP64_END_DIRECTORY_OFFSET = 48,
+    ZIP64_LOCATOR_SIZE = 20,
+    ZIP64_LOCATOR_OFFSET = 8,
+    ZIP64_LOCATOR_DISKS = 16,
+    ZIP64_FIELD_ID = 0x0001
+};
 enum { FLAG_ENCRYPTED = 1 << 0, FLAG_SIZES_FOLLOW = 1 << 3, FLAG_PATCH = 1 << 5, FLAG_STRONG_ENCRYPTION = 1 << 6 };
 
 /* Deflate spends at least two bits on a match of at most 258 bytes. */
@@ -46,61 +78,21 @@ static uint64_t read_u64(const unsigned char *at) {
     return (uint64_t)read_u32(at) | (uint64_t)read_u32(at + 4) << 32;
 }
 
-/* ----------------------------------------------------------------------------- minizip's calls for mapped bytes -- */
-
-typedef struct mapped_stream {
-    npv_bytes bytes;
-    uint64_t at; /* never behind the end */
-} mapped_stream;
-
-static uLong mapped_read(void *context, void *stream, void *data, uLong size) {
-    (void)context;
-    mapped_stream *const mapped = stream;
-    const size_t left = mapped->bytes.size - (size_t)mapped->at;
-    const size_t taken = size < left ? (size_t)size : left;
-    if (taken > 0)
-        memcpy(data, mapped->bytes.data + mapped->at, taken);
-    mapped->at += taken;
-    return (uLong)taken;
-}
-
-static ZPOS64_T mapped_tell(void *context, void *stream) {
-    (void)context;
-    return ((mapped_stream *)stream)->at;
-}
-
-static long mapped_seek(void *context, void *stream, ZPOS64_T offset, int origin) {
-    (void)context;
-    mapped_stream *const mapped = stream;
-    const uint64_t size = mapped->bytes.size;
-    const uint64_t base = origin == ZLIB_FILEFUNC_SEEK_SET ? 0 : origin == ZLIB_FILEFUNC_SEEK_CUR ? mapped->at : size;
-    if (offset > size - base)
-        return -1;
-    mapped->at = base + offset;
-    return 0;
-}
-
-/* Opening, closing and asking for errors are the same for reading and for writing: the context is the stream. */
-static void *context_itself(void *context, const void *name, int mode) {
-    (void)name;
-    (void)mode;
-    return context;
-}
-
-static int no_error(void *context, void *stream) {
-    (void)context;
-    (void)stream;
-    return 0;
-}
-
 /* ---------------------------------------------------------------------------------------------- The directory -- */
 
-/* The end record must end the file: minizip accepts a comment that was cut off, or bytes behind it. */
+typedef struct zip_directory {
+    uint64_t offset;
+    uint64_t size;
+    uint64_t entries;
+    npv_bytes comment; /* of the archive */
+} zip_directory;
+
+/* The end record, with its comment, must end the file: what was cut off or appended to is not what was written. */
 static npv_status find_end(npv_bytes bytes, size_t *end, npv_error *error) {
     for (size_t comment = 0; comment <= 0xffff && comment + END_SIZE <= bytes.size; comment++) {
         const size_t at = bytes.size - comment - END_SIZE;
         const unsigned char *const record = bytes.data + at;
-        if (read_u32(record) != END_SIGNATURE || read_u16(record + END_COMMENT_LENGTH) != comment)
+        if (read_u32(record) != END || read_u16(record + END_COMMENT_LENGTH) != comment)
             continue;
         if (read_u16(record + END_DISK) != 0 || read_u16(record + END_DIRECTORY_DISK) != 0)
             return npv_fail(error, NPV_E_UNSUPPORTED, "expected a ZIP archive in one piece, found one of several");
@@ -113,39 +105,50 @@ static npv_status find_end(npv_bytes bytes, size_t *end, npv_error *error) {
                     bytes.size);
 }
 
-/* What a member needs that npvec reads at all: the same for those whose names it does not know. */
-static npv_status check_kind(const unz_file_info64 *info, const char *name, npv_error *error) {
-    if ((info->flag & (FLAG_ENCRYPTED | FLAG_STRONG_ENCRYPTION)) != 0)
-        return npv_fail(error, NPV_E_UNSUPPORTED, "member '%s' is encrypted", name);
-    if ((info->flag & FLAG_PATCH) != 0)
-        return npv_fail(error, NPV_E_UNSUPPORTED, "member '%s' is a patch of another file", name);
-    if (info->disk_num_start != 0)
-        return npv_fail(error, NPV_E_UNSUPPORTED, "member '%s' lies on disk %lu of a divided archive", name,
-                        info->disk_num_start);
-    if (info->compression_method != 0 && info->compression_method != Z_DEFLATED)
-        return npv_fail(error, NPV_E_UNSUPPORTED,
-                        "member '%s': expected it stored or deflated, found compression method %lu", name,
-                        info->compression_method);
+/* The ZIP64 end record that fills the bytes from the end of the directory to its locator, right before the end record;
+ * NULL if there is none. */
+static const unsigned char *find_zip64_end(npv_bytes bytes, size_t end) {
+    if (end < ZIP64_LOCATOR_SIZE + ZIP64_END_SIZE)
+        return NULL;
+    const size_t locator = end - ZIP64_LOCATOR_SIZE;
+    if (read_u32(bytes.data + locator) != ZIP64_LOCATOR || read_u32(bytes.data + locator + ZIP64_LOCATOR_DISKS) > 1)
+        return NULL;
+    const uint64_t at = read_u64(bytes.data + locator + ZIP64_LOCATOR_OFFSET);
+    if (at > locator - ZIP64_END_SIZE || read_u32(bytes.data + at) != ZIP64_END)
+        return NULL;
+    const uint64_t head = ZIP64_END_LENGTH + 8;
+    return read_u64(bytes.data + at + ZIP64_END_LENGTH) == locator - at - head ? bytes.data + at : NULL;
+}
+
+static npv_status find_directory(npv_bytes bytes, zip_directory *found, npv_error *error) {
+    size_t end = 0;
+    const npv_status status = find_end(bytes, &end, error);
+    if (status != NPV_OK)
+        return status;
+    const unsigned char *const record = bytes.data + end;
+    zip_directory read = {.offset = read_u32(record + END_DIRECTORY_OFFSET),
+                          .size = read_u32(record + END_DIRECTORY_SIZE),
+                          .entries = read_u16(record + END_ENTRIES),
+                          .comment = {record + END_SIZE, bytes.size - end - END_SIZE}};
+    const unsigned char *const zip64 = find_zip64_end(bytes, end);
+    if (zip64 != NULL) {
+        read.offset = read_u64(zip64 + ZIP64_END_DIRECTORY_OFFSET);
+        read.size = read_u64(zip64 + ZIP64_END_DIRECTORY_SIZE);
+        read.entries = read_u64(zip64 + ZIP64_END_ENTRIES);
+        end = (size_t)(zip64 - bytes.data);
+    }
+    /* Thus offsets count from the first byte: there is no program in front of the archive. */
+    if (read.offset > end || read.size != end - read.offset)
+        return npv_fail(error, NPV_E_FORMAT, "the ZIP directory is not where the end of the file says");
+    if (read.entries > NPV_ZIP_MAX_MEMBERS)
+        return npv_fail(error, NPV_E_LIMIT, "expected at most %d members, found %" PRIu64, NPV_ZIP_MAX_MEMBERS,
+                        read.entries);
+    *found = read;
     return NPV_OK;
 }
 
-static npv_status check_sizes(const unz_file_info64 *info, uint64_t room, const char *name, npv_error *error) {
-    if (info->compressed_size > room)
-        return npv_fail(error, NPV_E_FORMAT,
-                        "member '%s': its %" PRIu64 " bytes reach behind the %" PRIu64 " that the file has for them",
-                        name, (uint64_t)info->compressed_size, room);
-    if (info->compression_method == 0 && info->compressed_size != info->uncompressed_size)
-        return npv_fail(error, NPV_E_FORMAT, "member '%s' is stored, but its sizes differ: %" PRIu64 " and %" PRIu64,
-                        name, (uint64_t)info->compressed_size, (uint64_t)info->uncompressed_size);
-    if (info->uncompressed_size / MOST_INFLATION > info->compressed_size || info->uncompressed_size > SIZE_MAX)
-        return npv_fail(error, NPV_E_FORMAT, "member '%s': %" PRIu64 " bytes cannot inflate to %" PRIu64, name,
-                        (uint64_t)info->compressed_size, (uint64_t)info->uncompressed_size);
-    return NPV_OK;
-}
-
-/* The sizes in the local header's ZIP64 field, if it has one and needs it; otherwise *uncompressed and *compressed
- * stay. A field that does not fit is no field. */
-static void read_zip64_sizes(npv_bytes extra, uint64_t *uncompressed, uint64_t *compressed) {
+/* Replaces those of the values that 32 bits could not hold by what the ZIP64 field says, if there is one. */
+static void widen(npv_bytes extra, uint64_t *const *values, size_t count) {
     size_t at = 0;
     while (extra.size - at >= 4) {
         const uint32_t id = read_u16(extra.data + at);
@@ -153,113 +156,157 @@ static void read_zip64_sizes(npv_bytes extra, uint64_t *uncompressed, uint64_t *
         at += 4;
         if (size > extra.size - at)
             return;
-        if (id == ZIP64_EXTRA_ID) {
-            size_t field = 0;
-            if (*uncompressed == UINT32_MAX && size - field >= 8) {
-                *uncompressed = read_u64(extra.data + at + field);
-                field += 8;
-            }
-            if (*compressed == UINT32_MAX && size - field >= 8)
-                *compressed = read_u64(extra.data + at + field);
-            return;
+        size_t used = 0;
+        for (size_t i = 0; id == ZIP64_FIELD_ID && i < count && size - used >= 8; i++) {
+            if (*values[i] != UINT32_MAX)
+                continue;
+            *values[i] = read_u64(extra.data + at + used);
+            used += 8;
         }
         at += size;
     }
 }
 
-/* minizip compares method, CRC-32, 32-bit sizes and the length of the name; here the rest. */
-static bool local_header_agrees(const unz_file_info64 *info, npv_bytes name, const unsigned char *header) {
-    const uint32_t flags = read_u16(header + LOCAL_FLAGS);
+/* What a member's directory entry and its local header both say. */
+typedef struct member_header {
+    uint32_t flags;
+    uint32_t method;
+    uint32_t crc;
+    uint64_t compressed;
+    uint64_t size;
+    uint64_t offset; /* of the local header; only in the directory */
+    npv_bytes name;
+    npv_bytes extra;
+} member_header;
+
+/* The entry at `at` of the directory that ends at `end`. *at moves behind it. */
+static npv_status read_entry(npv_bytes bytes, uint64_t *at, uint64_t end, member_header *header, npv_error *error) {
+    const unsigned char *const entry = bytes.data + *at;
+    if (end - *at < ENTRY_SIZE || read_u32(entry) != ENTRY)
+        return npv_fail(error, NPV_E_FORMAT, "the ZIP directory is damaged at byte %" PRIu64, *at);
+    const size_t name = read_u16(entry + ENTRY_NAME_LENGTH);
+    const size_t extra = read_u16(entry + ENTRY_EXTRA_LENGTH);
+    const size_t size = ENTRY_SIZE + name + extra + read_u16(entry + ENTRY_COMMENT_LENGTH);
+    if (end - *at < size)
+        return npv_fail(error, NPV_E_FORMAT, "the ZIP directory is damaged at byte %" PRIu64, *at);
+    *header = (member_header){.flags = read_u16(entry + ENTRY_FLAGS),
+                              .method = read_u16(entry + ENTRY_METHOD),
+                              .crc = read_u32(entry + ENTRY_CRC),
+                              .compressed = read_u32(entry + ENTRY_COMPRESSED),
+                              .size = read_u32(entry + ENTRY_UNCOMPRESSED),
+                              .offset = read_u32(entry + ENTRY_OFFSET),
+                              .name = {entry + ENTRY_SIZE, name},
+                              .extra = {entry + ENTRY_SIZE + name, extra}};
+    widen(header->extra, (uint64_t *const[]){&header->size, &header->compressed, &header->offset}, 3);
+    *at += size;
+    return read_u16(entry + ENTRY_DISK) == 0
+               ? NPV_OK
+               : npv_fail(error, NPV_E_UNSUPPORTED, "expected a ZIP archive in one piece, found one of several");
+}
+
+/* The local header of the member, which must begin and end before `limit`. */
+static bool read_local(npv_bytes bytes, uint64_t offset, uint64_t limit, member_header *header) {
+    if (offset > limit || limit - offset < LOCAL_SIZE || read_u32(bytes.data + offset) != LOCAL)
+        return false;
+    const unsigned char *const local = bytes.data + offset;
+    const size_t name = read_u16(local + LOCAL_NAME_LENGTH);
+    const size_t extra = read_u16(local + LOCAL_EXTRA_LENGTH);
+    *header = (member_header){.flags = read_u16(local + LOCAL_FLAGS),
+                              .method = read_u16(local + LOCAL_METHOD),
+                              .crc = read_u32(local + LOCAL_CRC),
+                              .compressed = read_u32(local + LOCAL_COMPRESSED),
+                              .size = read_u32(local + LOCAL_UNCOMPRESSED),
+                              .offset = offset,
+                              .name = {local + LOCAL_SIZE, name},
+                              .extra = {local + LOCAL_SIZE + name, extra}};
+    if (limit - offset < LOCAL_SIZE + name + extra)
+        return false;
+    widen(header->extra, (uint64_t *const[]){&header->size, &header->compressed}, 2);
+    return true;
+}
+
+static bool same_bytes(npv_bytes a, npv_bytes b) {
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+static bool headers_agree(const member_header *entry, const member_header *local) {
     const uint32_t compared = FLAG_ENCRYPTED | FLAG_SIZES_FOLLOW | FLAG_PATCH | FLAG_STRONG_ENCRYPTION;
-    if ((flags & compared) != ((uint32_t)info->flag & compared))
+    if ((entry->flags & compared) != (local->flags & compared) || entry->method != local->method ||
+        !same_bytes(entry->name, local->name))
         return false;
-    if (memcmp(header + LOCAL_SIZE, name.data, name.size) != 0)
-        return false;
-    if ((flags & FLAG_SIZES_FOLLOW) != 0)
+    if ((local->flags & FLAG_SIZES_FOLLOW) != 0) /* behind the data, when they were known */
         return true;
-    uint64_t compressed = read_u32(header + LOCAL_COMPRESSED);
-    uint64_t uncompressed = read_u32(header + LOCAL_UNCOMPRESSED);
-    const npv_bytes extra = {header + LOCAL_SIZE + name.size, read_u16(header + LOCAL_EXTRA_LENGTH)};
-    read_zip64_sizes(extra, &uncompressed, &compressed);
-    return uncompressed == info->uncompressed_size && compressed == info->compressed_size;
+    return entry->crc == local->crc && entry->compressed == local->compressed && entry->size == local->size;
 }
 
-/* The member that `unzip` stands at. Its directory entry lies at `entry`, the directory begins at `limit`. */
-static npv_status read_member(npv_bytes bytes, unzFile unzip, const unz_file_info64 *info, size_t entry, size_t limit,
-                              npv_zip_member *member, npv_error *error) {
-    const npv_bytes name = {bytes.data + entry + DIRECTORY_ENTRY_SIZE, info->size_filename};
+/* What a member needs that npvec reads at all: the same for those whose names it does not know. */
+static npv_status check_kind(const member_header *header, const char *name, npv_error *error) {
+    if ((header->flags & (FLAG_ENCRYPTED | FLAG_STRONG_ENCRYPTION)) != 0)
+        return npv_fail(error, NPV_E_UNSUPPORTED, "member '%s' is encrypted", name);
+    if ((header->flags & FLAG_PATCH) != 0)
+        return npv_fail(error, NPV_E_UNSUPPORTED, "member '%s' is a patch of another file", name);
+    if (header->method != 0 && header->method != Z_DEFLATED)
+        return npv_fail(error, NPV_E_UNSUPPORTED,
+                        "member '%s': expected it stored or deflated, found compression method %" PRIu32, name,
+                        header->method);
+    return NPV_OK;
+}
+
+static npv_status check_sizes(const member_header *header, uint64_t room, const char *name, npv_error *error) {
+    if (header->compressed > room)
+        return npv_fail(error, NPV_E_FORMAT,
+                        "member '%s': its %" PRIu64 " bytes reach behind the %" PRIu64 " that the file has for them",
+                        name, header->compressed, room);
+    if (header->method == 0 && header->compressed != header->size)
+        return npv_fail(error, NPV_E_FORMAT, "member '%s' is stored, but its sizes differ: %" PRIu64 " and %" PRIu64,
+                        name, header->compressed, header->size);
+    if (header->size / MOST_INFLATION > header->compressed || header->size > SIZE_MAX)
+        return npv_fail(error, NPV_E_FORMAT, "member '%s': %" PRIu64 " bytes cannot inflate to %" PRIu64, name,
+                        header->compressed, header->size);
+    return NPV_OK;
+}
+
+/* The member of this directory entry; its local header and data must lie before `limit`. */
+static npv_status read_member(npv_bytes bytes, const member_header *entry, uint64_t limit, npv_zip_member *member,
+                              npv_error *error) {
     char shown[NPV_SHOWN];
-    npv_bytes_show(name, shown);
-    npv_status status = check_kind(info, shown, error);
+    npv_bytes_show(entry->name, shown);
+    npv_status status = check_kind(entry, shown, error);
     if (status != NPV_OK)
         return status;
-    int method = 0;
-    if (unzOpenCurrentFile2(unzip, &method, NULL, 1) != UNZ_OK)
-        return npv_fail(error, NPV_E_FORMAT, "member '%s': its local header is missing or differs from the directory",
-                        shown);
-    const uint64_t offset = unzGetCurrentFileZStreamPos64(unzip);
-    const int extra = unzGetLocalExtrafield(unzip, NULL, 0);
-    unzCloseCurrentFile(unzip);
-    const uint64_t head = (uint64_t)LOCAL_SIZE + name.size + (uint64_t)(extra < 0 ? 0 : extra);
-    if (offset < head || offset > limit)
-        return npv_fail(error, NPV_E_FORMAT, "member '%s' lies outside the file's data", shown);
-    const unsigned char *const header = bytes.data + (offset - head);
-    if (extra < 0 || read_u32(header) != LOCAL_SIGNATURE || read_u16(header + LOCAL_NAME_LENGTH) != name.size ||
-        read_u16(header + LOCAL_EXTRA_LENGTH) != (uint32_t)extra || !local_header_agrees(info, name, header))
+    member_header local;
+    if (!read_local(bytes, entry->offset, limit, &local))
+        return npv_fail(error, NPV_E_FORMAT, "member '%s': expected its local header at byte %" PRIu64 ", found none",
+                        shown, entry->offset);
+    if (!headers_agree(entry, &local))
         return npv_fail(error, NPV_E_FORMAT, "member '%s': its local header differs from the directory", shown);
-    status = check_sizes(info, limit - offset, shown, error);
+    const uint64_t offset = entry->offset + LOCAL_SIZE + local.name.size + local.extra.size;
+    status = check_sizes(entry, limit - offset, shown, error);
     if (status != NPV_OK)
         return status;
-    *member = (npv_zip_member){name,
-                               {bytes.data + offset, (size_t)info->compressed_size},
-                               offset - head,
-                               offset,
-                               info->uncompressed_size,
-                               (uint32_t)info->crc,
-                               info->compression_method == Z_DEFLATED};
+    *member = (npv_zip_member){.name = entry->name,
+                               .data = {bytes.data + offset, (size_t)entry->compressed},
+                               .start = entry->offset,
+                               .offset = offset,
+                               .size = entry->size,
+                               .crc = entry->crc,
+                               .deflated = entry->method == Z_DEFLATED};
     return NPV_OK;
 }
 
-/* Where the entry lies that `unzip` stands at, and what it says. Everything minizip took from it is within bounds. */
-static npv_status read_entry(npv_bytes bytes, unzFile unzip, size_t end, size_t *entry, size_t *next,
-                             unz_file_info64 *info, npv_error *error) {
-    unz64_file_pos place = {0, 0};
-    if (unzGetCurrentFileInfo64(unzip, info, NULL, 0, NULL, 0, NULL, 0) != UNZ_OK ||
-        unzGetFilePos64(unzip, &place) != UNZ_OK)
-        return npv_fail(error, NPV_E_FORMAT, "the ZIP directory is damaged");
-    const uint64_t size =
-        (uint64_t)DIRECTORY_ENTRY_SIZE + info->size_filename + info->size_file_extra + info->size_file_comment;
-    /* minizip tolerates a program in front of the archive by shifting all offsets; those files do not begin as ours do
-     * and are not for us, so offsets count from the first byte. */
-    if (place.pos_in_zip_directory > end || size > end - place.pos_in_zip_directory ||
-        read_u32(bytes.data + place.pos_in_zip_directory) != ENTRY_SIGNATURE)
-        return npv_fail(error, NPV_E_FORMAT, "the ZIP directory is not where the end of the file says");
-    *entry = (size_t)place.pos_in_zip_directory;
-    *next = *entry + (size_t)size;
-    return NPV_OK;
-}
-
-static npv_status read_members(npv_bytes bytes, unzFile unzip, size_t end, npv_zip *zip, npv_error *error) {
-    size_t limit = end;
-    size_t next = end;
-    int found = unzGoToFirstFile(unzip);
+static npv_status read_members(npv_bytes bytes, const zip_directory *directory, npv_zip *zip, npv_error *error) {
+    const uint64_t end = directory->offset + directory->size;
+    uint64_t at = directory->offset;
     for (size_t i = 0; i < zip->count; i++) {
-        if (found != UNZ_OK)
-            return npv_fail(error, NPV_E_FORMAT, "the ZIP directory is damaged after %zu of %zu members", i,
-                            zip->count);
-        unz_file_info64 info;
-        size_t entry = 0;
-        npv_status status = read_entry(bytes, unzip, end, &entry, &next, &info, error);
-        if (status == NPV_OK) {
-            limit = i == 0 ? entry : limit;
-            status = read_member(bytes, unzip, &info, entry, limit, &zip->members[i], error);
-        }
+        member_header entry;
+        npv_status status = read_entry(bytes, &at, end, &entry, error);
+        if (status == NPV_OK)
+            status = read_member(bytes, &entry, directory->offset, &zip->members[i], error);
         if (status != NPV_OK)
             return status;
-        found = unzGoToNextFile(unzip);
     }
-    if (next != end && (end - next < 4 || read_u32(bytes.data + next) != ZIP64_END_SIGNATURE))
-        return npv_fail(error, NPV_E_FORMAT, "the ZIP directory has more entries than the %zu it announces",
+    if (at != end)
+        return npv_fail(error, NPV_E_FORMAT, "the ZIP directory does not end after the %zu entries that it announces",
                         zip->count);
     return NPV_OK;
 }
@@ -269,47 +316,30 @@ static npv_status check_apart(const npv_zip *zip, npv_error *error) {
         const npv_zip_member *const a = &zip->members[i];
         for (size_t j = 0; j < i; j++) {
             const npv_zip_member *const b = &zip->members[j];
+            const bool same = same_bytes(a->name, b->name);
+            if (!same && (a->start >= b->offset + b->data.size || b->start >= a->offset + a->data.size))
+                continue;
             char shown[NPV_SHOWN];
             npv_bytes_show(a->name, shown);
-            if (a->name.size == b->name.size && memcmp(a->name.data, b->name.data, a->name.size) == 0)
-                return npv_fail(error, NPV_E_FORMAT, "two members are called '%s'", shown);
-            if (a->start < b->offset + b->data.size && b->start < a->offset + a->data.size)
-                return npv_fail(error, NPV_E_FORMAT, "member '%s' overlaps another one", shown);
+            return same ? npv_fail(error, NPV_E_FORMAT, "two members are called '%s'", shown)
+                        : npv_fail(error, NPV_E_FORMAT, "member '%s' overlaps another one", shown);
         }
     }
     return NPV_OK;
 }
 
-static npv_status read_directory(npv_bytes bytes, unzFile unzip, size_t end, npv_zip *zip, npv_error *error) {
-    unz_global_info64 global;
-    if (unzGetGlobalInfo64(unzip, &global) != UNZ_OK || global.size_comment != bytes.size - end - END_SIZE)
-        return npv_fail(error, NPV_E_FORMAT, "the end of the ZIP directory is ambiguous");
-    if (global.number_entry > NPV_ZIP_MAX_MEMBERS)
-        return npv_fail(error, NPV_E_LIMIT, "expected at most %d members, found %" PRIu64, NPV_ZIP_MAX_MEMBERS,
-                        (uint64_t)global.number_entry);
-    zip->comment = (npv_bytes){bytes.data + end + END_SIZE, global.size_comment};
-    zip->count = (size_t)global.number_entry;
-    zip->members = calloc(zip->count + 1, sizeof *zip->members);
-    if (zip->members == NULL)
-        return npv_fail_memory(error, "a ZIP directory", (zip->count + 1) * sizeof *zip->members);
-    const npv_status status = read_members(bytes, unzip, end, zip, error);
-    return status == NPV_OK ? check_apart(zip, error) : status;
-}
-
 npv_status npv_zip_open(npv_bytes bytes, npv_zip *zip, npv_error *error) {
-    size_t end = 0;
-    npv_status status = find_end(bytes, &end, error);
+    zip_directory directory = {0};
+    npv_status status = find_directory(bytes, &directory, error);
     if (status != NPV_OK)
         return status;
-    mapped_stream stream = {bytes, 0};
-    zlib_filefunc64_def calls = {context_itself, mapped_read, NULL,     mapped_tell,
-                                 mapped_seek,    no_error,    no_error, &stream};
-    const unzFile unzip = unzOpen2_64("", &calls);
-    if (unzip == NULL)
-        return npv_fail(error, NPV_E_FORMAT, "the end of the ZIP directory is damaged, or memory ran out");
-    npv_zip opened = {NULL, 0, {NULL, 0}};
-    status = read_directory(bytes, unzip, end, &opened, error);
-    unzClose(unzip);
+    const size_t count = (size_t)directory.entries;
+    npv_zip opened = {calloc(count + 1, sizeof *opened.members), count, directory.comment};
+    if (opened.members == NULL)
+        return npv_fail_memory(error, "a ZIP directory", (count + 1) * sizeof *opened.members);
+    status = read_members(bytes, &directory, &opened, error);
+    if (status == NPV_OK)
+        status = check_apart(&opened, error);
     if (status == NPV_OK)
         *zip = opened;
     else
@@ -323,9 +353,9 @@ void npv_zip_close(npv_zip *zip) {
 }
 
 const npv_zip_member *npv_zip_find(const npv_zip *zip, const char *name) {
-    const size_t length = strlen(name);
+    const npv_bytes wanted = {(const unsigned char *)name, strlen(name)};
     for (size_t i = 0; i < zip->count; i++)
-        if (zip->members[i].name.size == length && memcmp(zip->members[i].name.data, name, length) == 0)
+        if (same_bytes(zip->members[i].name, wanted))
             return &zip->members[i];
     return NULL;
 }
@@ -457,103 +487,4 @@ npv_status npv_zip_contents(const npv_zip_member *member, npv_buffer *inflated, 
     npv_zip_reader_close(&reader);
     *contents = (npv_bytes){inflated->data, inflated->size};
     return status;
-}
-
-/* ---------------------------------------------------------------------------------------------------- Writing -- */
-
-static uLong replacement_write(void *context, void *stream, const void *data, uLong size) {
-    (void)context;
-    npv_zip_writer *const writer = stream;
-    if (writer->status == NPV_OK)
-        writer->status = npv_replacement_write(writer->file, writer->at, data, (size_t)size, &writer->error);
-    if (writer->status != NPV_OK)
-        return 0;
-    writer->at += size;
-    return size;
-}
-
-static ZPOS64_T replacement_tell(void *context, void *stream) {
-    (void)context;
-    return ((npv_zip_writer *)stream)->at;
-}
-
-static long replacement_seek(void *context, void *stream, ZPOS64_T offset, int origin) {
-    (void)context;
-    npv_zip_writer *const writer = stream;
-    assert(origin == ZLIB_FILEFUNC_SEEK_SET);
-    (void)origin;
-    writer->at = offset;
-    return 0;
-}
-
-/* The reason why minizip gave up: ours, or else it is out of memory, the only thing that it can lack itself. */
-static npv_status writer_failure(const npv_zip_writer *writer, npv_error *error) {
-    if (writer->status == NPV_OK)
-        return npv_fail(error, NPV_E_MEMORY, "out of memory: writing a ZIP member needs about 300 KB");
-    if (error != NULL)
-        *error = writer->error;
-    return writer->status;
-}
-
-npv_status npv_zip_writer_open(npv_replacement *file, npv_zip_writer *writer, npv_error *error) {
-    memset(writer, 0, sizeof *writer);
-    writer->file = file;
-    zlib_filefunc64_def calls = {context_itself,   NULL,     replacement_write, replacement_tell,
-                                 replacement_seek, no_error, no_error,          writer};
-    writer->zip = zipOpen2_64("", APPEND_STATUS_CREATE, NULL, &calls);
-    return writer->zip != NULL ? NPV_OK : writer_failure(writer, error);
-}
-
-/* The length of the padding field that makes the data of a member begin at a multiple of the alignment. */
-static uInt padding_length(const npv_zip_writer *writer, const char *name, bool zip64) {
-    const uint64_t zip64_field = zip64 ? 20 : 0; /* which minizip adds to the local header */
-    const uint64_t unpadded = writer->at + LOCAL_SIZE + strlen(name) + zip64_field + 4;
-    return (uInt)(4 + (NPV_ZIP_ALIGNMENT - unpadded % NPV_ZIP_ALIGNMENT) % NPV_ZIP_ALIGNMENT);
-}
-
-npv_status npv_zip_writer_begin(npv_zip_writer *writer, const char *name, uint64_t size, bool deflate,
-                                npv_error *error) {
-    /* The deflated size may exceed the size, by less than 1/1000; 16 MiB is 1/256 of 4 GiB. */
-    const bool zip64 = size >= UINT32_MAX - ((uint64_t)16 << 20);
-    const zip_fileinfo info = {.dosDate = 1U << 21 | 1U << 16}; /* 1980-01-01, the first day of ZIP's calendar */
-    unsigned char padding[4 + NPV_ZIP_ALIGNMENT] = {NPV_ZIP_PADDING_ID & 0xff, NPV_ZIP_PADDING_ID >> 8};
-    const uInt length = deflate ? 0 : padding_length(writer, name, zip64);
-    padding[2] = (unsigned char)(deflate ? 0 : length - 4);
-    writer->expected = size;
-    const int result = zipOpenNewFileInZip64(writer->zip, name, &info, padding, length, NULL, 0, NULL,
-                                             deflate ? Z_DEFLATED : 0, Z_DEFAULT_COMPRESSION, zip64);
-    return result == ZIP_OK ? NPV_OK : writer_failure(writer, error);
-}
-
-static npv_status writer_write(void *context, const void *data, size_t size, npv_error *error) {
-    npv_zip_writer *const writer = context;
-    const unsigned char *const bytes = data;
-    const size_t slice = (size_t)1 << 20; /* minizip takes the CRC first, then copies: within the cache */
-    assert(size <= writer->expected);
-    for (size_t done = 0; done < size; done += slice) {
-        const size_t part = size - done < slice ? size - done : slice;
-        if (zipWriteInFileInZip(writer->zip, bytes + done, (unsigned)part) != ZIP_OK)
-            return writer_failure(writer, error);
-    }
-    writer->expected -= size;
-    return NPV_OK;
-}
-
-npv_sink npv_zip_writer_sink(npv_zip_writer *writer) {
-    return (npv_sink){writer_write, writer};
-}
-
-npv_status npv_zip_writer_end(npv_zip_writer *writer, npv_error *error) {
-    assert(writer->expected == 0);
-    return zipCloseFileInZip(writer->zip) == ZIP_OK ? NPV_OK : writer_failure(writer, error);
-}
-
-npv_status npv_zip_writer_close(npv_zip_writer *writer, const char *comment, npv_error *error) {
-    const int result = zipClose(writer->zip, comment);
-    return result == ZIP_OK && writer->status == NPV_OK ? NPV_OK : writer_failure(writer, error);
-}
-
-void npv_zip_writer_abandon(npv_zip_writer *writer) {
-    writer->status = NPV_E_IO; /* zipClose is the only way to free, and must not write any more */
-    zipClose(writer->zip, NULL);
 }

@@ -1,8 +1,8 @@
 /*
  * ZIP archives: members found, checked and read on the mapped bytes; written through npv_replacement.
  *
- * minizip walks the directory and writes; what it does not check is checked here. Messages name the member only where
- * a function deals with more than one; archive.c puts the path in front.
+ * zlib inflates and deflates, minizip writes; the directory is read here (zip.c says why). Messages name the member
+ * only where a function deals with more than one; archive.c puts the path in front.
  */
 #ifndef NPV_ZIP_H
 #define NPV_ZIP_H
