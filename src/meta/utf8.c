@@ -1,0 +1,49 @@
+#include "utf8.h"
+
+#include <string.h>
+
+/* Bytes of the sequence at the head of `text`, 0 if it is none. */
+static size_t sequence_size(npv_bytes text) {
+    const unsigned char first = text.data[0];
+    if (first < 0x80)
+        return 1;
+    const size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4 || size > text.size)
+        return 0;
+    for (size_t i = 1; i < size; i++)
+        if ((text.data[i] & 0xc0) != 0x80)
+            return 0;
+    /* Overlong forms of three and four bytes, and what lies above U+10FFFF, show in the second byte. */
+    const unsigned char second = text.data[1];
+    if ((first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f))
+        return 0;
+    return size;
+}
+
+bool npv_utf8_valid(npv_bytes text) {
+    while (text.size > 0) {
+        uint64_t eight = 0x80;
+        if (text.size >= 8)
+            memcpy(&eight, text.data, 8);
+        const size_t size = (eight & 0x8080808080808080) == 0 ? 8 : sequence_size(text);
+        if (size == 0)
+            return false;
+        text.data += size;
+        text.size -= size;
+    }
+    return true;
+}
+
+size_t npv_utf8_encode(uint32_t code_point, unsigned char text[4]) {
+    if (code_point < 0x80) {
+        text[0] = (unsigned char)code_point;
+        return 1;
+    }
+    const size_t size = code_point < 0x800 ? 2 : code_point < 0x10000 ? 3 : 4;
+    for (size_t i = size - 1; i > 0; i--) {
+        text[i] = (unsigned char)(0x80 | (code_point & 0x3f));
+        code_point >>= 6;
+    }
+    text[0] = (unsigned char)((size == 2 ? 0xc0 : size == 3 ? 0xe0 : 0xf0) | code_point);
+    return size;
+}

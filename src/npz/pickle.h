@@ -1,0 +1,36 @@
+/*
+ * The pickle of a one-dimensional NumPy object array: data, never code.
+ *
+ * Reading is an interpreter for the opcodes that Python's pickle (protocols 0 to 5) emits for arrays of dict, list,
+ * tuple, str, int, float, bool, None, bytes and NumPy scalars. It builds fragments (meta/value.h) and calls nothing;
+ * every other class or opcode is an error that names the row and the class.
+ */
+#ifndef NPV_PICKLE_H
+#define NPV_PICKLE_H
+
+#include "../bytes.h"
+#include "../meta/documents.h"
+
+/*
+ * What a pickle may expand to, because it can mention one object many times: bytes of all documents for each byte of
+ * the pickle, and a margin for small ones. A row that repeats a document costs at least two bytes, so documents of up
+ * to 256 bytes may all be one object.
+ */
+#define NPV_PICKLE_EXPANSION 128
+#define NPV_PICKLE_MARGIN ((size_t)1 << 20)
+
+/*
+ * Appends to `documents`, which must be empty, one document for each of the `rows` elements of the pickled array. A
+ * row whose element is None gets no document. Memory and time are in proportion to the size of the pickle and of the
+ * documents, which are bounded by NPV_MAX_DOCUMENT_BYTES a row and NPV_PICKLE_EXPANSION in all. On failure `documents`
+ * is left empty.
+ */
+npv_status npv_pickle_read(npv_bytes pickle, uint64_t rows, npv_documents *documents, npv_error *error);
+
+/* Writes the documents as such a pickle: protocol 4, loads in NumPy 1.x and 2.x. */
+npv_status npv_pickle_write(const npv_documents *documents, npv_sink sink, npv_error *error);
+
+/* How many bytes npv_pickle_write will write. */
+uint64_t npv_pickle_size(const npv_documents *documents);
+
+#endif
