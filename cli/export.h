@@ -1,0 +1,17 @@
+/* Writing rows in formats that npv_save does not write. */
+#ifndef CLI_EXPORT_H
+#define CLI_EXPORT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "npvec.h"
+
+/* All of these end the process if a row cannot be written; whether `file` took everything is for the caller to ask. */
+void cli_write_npy(npv_store *store, FILE *file);
+void cli_write_fvecs(npv_store *store, FILE *file);
+
+/* One object a row: its document and the member `vector_field`; documents alone if that is NULL. */
+void cli_write_jsonl(npv_store *store, const char *path, const char *vector_field, FILE *file);
+
+#endif
