@@ -10,7 +10,7 @@ install(TARGETS npvec EXPORT npvec-shared)
 install(TARGETS npvec_static EXPORT npvec-static)
 install(EXPORT npvec-shared NAMESPACE npvec:: DESTINATION "${package_dir}")
 install(EXPORT npvec-static NAMESPACE npvec:: DESTINATION "${package_dir}")
-if(NPVEC_BUILD_CLI AND EXISTS "${PROJECT_SOURCE_DIR}/cli/main.c")
+if(NPVEC_BUILD_CLI)
   install(TARGETS npvec_command)
 endif()
 
