@@ -15,7 +15,7 @@ static npv_status resize(npv_buffer *buffer, size_t capacity, npv_error *error) 
 }
 
 npv_status npv_buffer_reserve(npv_buffer *buffer, size_t more, npv_error *error) {
-    if (more > SIZE_MAX - buffer->size)
+    if (more > PTRDIFF_MAX - buffer->size) /* no object is larger */
         return npv_fail_memory(error, "a buffer", more);
     const size_t needed = buffer->size + more;
     return needed <= buffer->capacity ? NPV_OK : resize(buffer, needed, error);
@@ -28,7 +28,7 @@ npv_status npv_buffer_append(npv_buffer *buffer, const void *data, size_t size, 
         /* Half as much again keeps appending amortised and lets realloc reuse what was freed before. */
         const size_t grown = buffer->capacity + buffer->capacity / 2 + 64;
         const size_t needed = buffer->size + size;
-        if (needed < size)
+        if (size > PTRDIFF_MAX - buffer->size)
             return npv_fail_memory(error, "a buffer", size);
         const npv_status status = resize(buffer, grown > needed ? grown : needed, error);
         if (status != NPV_OK)

@@ -72,6 +72,12 @@ void npv_file_close(npv_file *file) {
 
 /* ---------------------------------------------------------------------------------------------------- Replacing -- */
 
+/* Bytes of `path` up to and including the last slash. */
+static size_t directory_length(const char *path) {
+    const char *const slash = strrchr(path, '/');
+    return slash == NULL ? 0 : (size_t)(slash - path) + 1;
+}
+
 /* The file that `path` names, links resolved, and its st_mode if it is there (0 if not). The result is owned. */
 static npv_status resolve(const char *path, char **resolved, mode_t *mode, npv_error *error) {
     struct stat found;
@@ -82,6 +88,8 @@ static npv_status resolve(const char *path, char **resolved, mode_t *mode, npv_e
     if (real == NULL) {
         if (lstat(path, &found) == 0)
             return npv_fail(error, NPV_E_IO, "%s: is a symbolic link to a file that does not exist", path);
+        if (path[directory_length(path)] == '\0')
+            return npv_fail(error, NPV_E_IO, "'%s': expected a path that ends in the name of a file", path);
         *resolved = strdup(path);
         return *resolved != NULL ? NPV_OK : npv_fail_memory(error, "a path", strlen(path) + 1);
     }
@@ -97,12 +105,6 @@ static npv_status resolve(const char *path, char **resolved, mode_t *mode, npv_e
     *mode = found.st_mode;
     *resolved = real;
     return NPV_OK;
-}
-
-/* Bytes of `path` up to and including the last slash. */
-static size_t directory_length(const char *path) {
-    const char *const slash = strrchr(path, '/');
-    return slash == NULL ? 0 : (size_t)(slash - path) + 1;
 }
 
 /* The first bytes of a name that leave room for the dot, the random digits and ".tmp" in a name of NAME_MAX bytes. */

@@ -34,15 +34,18 @@ struct npv_archive {
 static npv_status in_file(const char *path, const npv_zip_member *member, npv_status status, npv_error *error) {
     if (status == NPV_OK || error == NULL)
         return status;
-    char message[sizeof error->message];
-    memcpy(message, error->message, sizeof message);
-    const char *const separator = member != NULL && member->name.size > 0 ? ": " : "";
     char name[NPV_SHOWN] = "";
     if (member != NULL)
         npv_bytes_show(member->name, name);
-    const int used = snprintf(error->message, sizeof error->message, "%s%s%s: ", path, separator, name);
-    if (used > 0 && (size_t)used < sizeof error->message)
-        snprintf(error->message + used, sizeof error->message - (size_t)used, "%s", message);
+    char whole[sizeof error->message];
+    const int head = snprintf(whole, sizeof whole, "%s%s%s: ", path, name[0] == '\0' ? "" : ": ", name);
+    const size_t used = head < 0 ? 0 : (size_t)head;
+    const size_t wanted = strlen(error->message) + 1;
+    if (used >= sizeof whole)
+        return status; /* the path alone is longer than a message: what is wrong matters more */
+    memcpy(whole + used, error->message, wanted < sizeof whole - used ? wanted : sizeof whole - used);
+    whole[sizeof whole - 1] = '\0';
+    memcpy(error->message, whole, sizeof whole);
     return status;
 }
 
