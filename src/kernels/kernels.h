@@ -1,0 +1,148 @@
+/*
+ * The arithmetic, once for each kind of processor.
+ *
+ * Every implementation of a function returns the same bits for the same input. The scalar one is the reference; the
+ * others are instantiations of score_template.h. The table is chosen once, when it is first asked for, from what the
+ * processor can do.
+ */
+#ifndef NPV_KERNELS_H
+#define NPV_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Sums run in this many float64 lanes: product j goes to lane j mod 16, and the lanes are added pairwise, lane i +=
+ * lane i + 8, then + 4, + 2, + 1. Sixteen fill the four accumulators that hide the latency of AVX2's multiply-add.
+ */
+#define NPV_LANES 16
+
+/* Queries are widened to float64 and padded with zeros to this many elements. */
+#define NPV_PADDED(dimensions) (((dimensions) + NPV_LANES - 1) / NPV_LANES * NPV_LANES)
+
+/*
+ * Scores `count` rows of `dimensions` floats, one after the other without gaps, against one query of
+ * NPV_PADDED(dimensions) doubles that are float32 values (zeros behind `dimensions`). No alignment is needed beyond
+ * that of the types. Reads nothing outside the rows.
+ */
+typedef void npv_score_rows(const double *query, const float *rows, size_t dimensions, size_t count, double *scores);
+
+/*
+ * Codes: a coarse copy of a row, from which upper bounds of its scores are computed (cascade.c).
+ *
+ * A row x is split along a fixed direction v: x = t v + p. Dimension j of p is coded as one byte, code = round(p[j] /
+ * step) + 128, 1 to 255, with step = max|p[j]| / 127. The bytes are cut into two planes of nibbles, so that a scan may
+ * read the high nibbles alone: they stand for step * (16 * high + 7.5 - 128), both together for step * (code - 128).
+ *
+ * A plane of a row takes NPV_PLANE_BYTES bytes. In each chunk of 64 dimensions and 32 bytes, byte i holds the nibble of
+ * dimension i in its low half and that of dimension i + 32 in its high half. Dimensions that only fill up the last chunk
+ * are coded as 128. Rows follow each other without gaps. No alignment is needed; scans are fastest from 64 bytes.
+ */
+#define NPV_CODED_DIMENSIONS(dimensions) (((dimensions) + 63) / 64 * 64)
+#define NPV_PLANE_BYTES(dimensions) (NPV_CODED_DIMENSIONS(dimensions) / 2)
+
+/* What else is kept of a coded row; |.| is the Euclidean length. */
+typedef struct npv_code_header {
+    float along;  /* t */
+    float step;   /* 0 if the codes stand for nothing: all are 128 */
+    float error4; /* at least |p - what the high nibbles stand for| */
+    float error8; /* at least |p - what the codes stand for| */
+    float length; /* at least |p| and the lengths of both things that stand for it */
+} npv_code_header;
+
+/*
+ * Codes one row, given v as NPV_PADDED(dimensions) doubles that are float32 values, and t, which may be any float: the
+ * errors hold for p = x - t v, whatever t and v are.
+ *
+ * Where max|p[j]| is below NPV_LEAST_CODED, the step is 0 and the errors are |p|. Where it, or |t|, is above
+ * NPV_MOST_CODED or not finite, or where neither is zero and both are below NPV_LEAST_CODED, float32 cannot hold a
+ * useful bound: then t, step and length are 0 and the errors infinite, which makes every bound infinite.
+ */
+#define NPV_LEAST_CODED 0x1p-110f
+#define NPV_MOST_CODED 0x1p+100f
+typedef void npv_encode_row(const double *direction, float along, const float *x, size_t dimensions, uint8_t *high,
+                            uint8_t *low, npv_code_header *header);
+
+/*
+ * A query as integers: coarse ones for the high plane, finer ones for both planes. Each array holds one element for
+ * every coded dimension (zeros behind the last), dimension j at npv_code_position(j, plane_bytes): first those of the
+ * low halves of all bytes of a plane, then those of the high halves.
+ */
+typedef struct npv_code_query {
+    const int8_t *coarse;    /* -127..127 */
+    const int8_t *fine_high; /* fine = 128 * fine_high + fine_low, at most NPV_FINEST(dimensions) in magnitude: */
+    const int8_t *fine_low;  /* fine_high is -63..63 and fine_low -64..63 */
+    int32_t fine_sum;        /* of all fine */
+} npv_code_query;
+
+/*
+ * Two bounds. Sums must fit 32 bits: 128 * dimensions * this < 2^31. And AVX2 adds two products of a code and a half of
+ * a fine in 16 bits: 2 * 255 * 64 < 2^15. (13 bits are plenty: they add 2 % to the error of the codes themselves.)
+ */
+#define NPV_FINEST(dimensions) \
+    (NPV_CODED_DIMENSIONS(dimensions) <= 2048 ? 8127 : (int)(((1 << 24) - 1) / NPV_CODED_DIMENSIONS(dimensions)))
+
+static inline size_t npv_code_position(size_t dimension, size_t plane_bytes) {
+    return dimension / 64 * 32 + dimension % 32 + (dimension % 64 < 32 ? 0 : plane_bytes);
+}
+
+/* dots[i] = sum of coarse[j] * high nibble of dimension j of row i. At most 127 * 15 * 65,536 < 2^31. */
+typedef void npv_dot_high(const npv_code_query *query, const uint8_t *high, size_t plane_bytes, size_t count,
+                          int32_t *dots);
+
+/* dots[i] = sum of fine[j] * (code of dimension j of row i - 128). */
+typedef void npv_dot_both(const npv_code_query *query, const uint8_t *high, const uint8_t *low, size_t plane_bytes,
+                          size_t count, int32_t *dots);
+
+/* The same for NPV_TILE queries at once: dots[query * count + i]. One load of codes serves all of them. */
+#define NPV_TILE 6
+typedef void npv_dot_high_tile(const npv_code_query *queries, const uint8_t *high, size_t plane_bytes, size_t count,
+                               int32_t *dots);
+typedef void npv_dot_both_tile(const npv_code_query *queries, const uint8_t *high, const uint8_t *low,
+                               size_t plane_bytes, size_t count, int32_t *dots);
+
+/*
+ * Upper bounds from integer dots: bounds[i] = ((per_along * along[i] + per_size * |along[i]|) + step[i] * (per_dot *
+ * dots[i] + per_step)) + (per_error * error[i] + per_length * length[i]), in float32, in that order, never fused, so
+ * that every processor finds the same. What does not come out finite (a header's infinite error, even times zero; an
+ * overflow) becomes +infinity: no bound is NaN or -infinity. Returns the largest bound; -infinity for no rows.
+ */
+typedef struct npv_bound_terms {
+    float per_along;
+    float per_size;
+    float per_dot;
+    float per_step;
+    float per_error;
+    float per_length;
+} npv_bound_terms;
+
+/* The headers of coded rows, as separate arrays. */
+typedef struct npv_code_columns {
+    const float *along;
+    const float *step;
+    const float *error;
+    const float *length;
+} npv_code_columns;
+
+typedef float npv_bound_rows(const npv_bound_terms *terms, const npv_code_columns *columns, const int32_t *dots,
+                             size_t count, float *bounds);
+
+typedef struct npv_kernels {
+    const char *name;
+    npv_score_rows *dot;              /* sum of query[j] * row[j] */
+    npv_score_rows *squared_distance; /* sum of (query[j] - row[j])^2 */
+    npv_encode_row *encode_row;
+    npv_dot_high *dot_high;
+    npv_dot_both *dot_both;
+    npv_dot_high_tile *dot_high_tile;
+    npv_dot_both_tile *dot_both_tile;
+    npv_bound_rows *bound_rows;
+} npv_kernels;
+
+/* The best table that this processor can run. */
+const npv_kernels *npv_kernels_chosen(void);
+
+/* The tables that this processor can run, best first, for tests; NULL behind the last one. */
+const npv_kernels *npv_kernels_runnable(size_t i);
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * Scoring rows, for any processor that has doubles in vectors. Included once by each implementation, which defines
+ * before:
+ *
+ *   TARGET                           the attribute that lets a function use the instructions
+ *   lanes_f64x16                     NPV_LANES doubles
+ *   lanes_zero()                     all +0.0
+ *   lanes_load(const double *)       16 doubles, unaligned
+ *   lanes_widen(const float *)       16 floats, unaligned, to doubles (exact)
+ *   lanes_multiply_add(sum, a, b)    sum + a * b; a * b is exact for widened floats, so one rounding or two is the same
+ *   lanes_add_square(sum, d)         sum + d * d with two roundings, never fused: d * d is not exact
+ *   lanes_subtract(a, b)
+ *   lanes_reduce(sum)                the tree: lane i += lane i + 8, then + 4, + 2, + 1
+ *
+ * and afterwards finds score_dot and score_squared_distance, two npv_score_rows.
+ *
+ * Accumulators are float64. Products of floats stay below 2^256, a sum of 65,536 of them below 2^272: no overflow.
+ */
+#include <stdint.h>
+#include <string.h>
+
+/*
+ * How far ahead of the sums a row is asked for: the hardware's prefetchers stop at every page of 4 KiB. Measured on 60,000
+ * x 1536 floats from memory, two threads of a Zen 5: 46 GB/s without, 45 at 2 KiB, 63 at 4 KiB, 43 at 8 KiB. Sixteen
+ * lanes in AVX-512 registers were no faster than in AVX2's, from memory or from cache, so there is no such copy.
+ */
+#define PREFETCH_BYTES 4096
+
+TARGET static inline void prefetch_far(const float *x) {
+    __builtin_prefetch((const void *)((uintptr_t)x + PREFETCH_BYTES));
+}
+
+/* The last dimensions % NPV_LANES floats with zeros behind them. */
+TARGET static inline lanes_f64x16 widen_tail(const float *x, size_t count) {
+    float padded[NPV_LANES] = {0};
+    memcpy(padded, x, count * sizeof *x);
+    return lanes_widen(padded);
+}
+
+TARGET static double dot_row(const double *query, const float *x, size_t dimensions) {
+    lanes_f64x16 sum = lanes_zero();
+    size_t j = 0;
+    for (; j + NPV_LANES <= dimensions; j += NPV_LANES) {
+        prefetch_far(x + j);
+        sum = lanes_multiply_add(sum, lanes_load(query + j), lanes_widen(x + j));
+    }
+    if (j < dimensions)
+        sum = lanes_multiply_add(sum, lanes_load(query + j), widen_tail(x + j, dimensions - j));
+    return lanes_reduce(sum);
+}
+
+TARGET static double squared_distance_row(const double *query, const float *x, size_t dimensions) {
+    lanes_f64x16 sum = lanes_zero();
+    size_t j = 0;
+    for (; j + NPV_LANES <= dimensions; j += NPV_LANES) {
+        prefetch_far(x + j);
+        sum = lanes_add_square(sum, lanes_subtract(lanes_load(query + j), lanes_widen(x + j)));
+    }
+    if (j < dimensions)
+        sum = lanes_add_square(sum, lanes_subtract(lanes_load(query + j), widen_tail(x + j, dimensions - j)));
+    return lanes_reduce(sum);
+}
+
+TARGET static void score_dot(const double *query, const float *rows, size_t dimensions, size_t count, double *scores) {
+    for (size_t i = 0; i < count; i++)
+        scores[i] = dot_row(query, rows + i * dimensions, dimensions);
+}
+
+TARGET static void score_squared_distance(const double *query, const float *rows, size_t dimensions, size_t count,
+                                          double *scores) {
+    for (size_t i = 0; i < count; i++)
+        scores[i] = squared_distance_row(query, rows + i * dimensions, dimensions);
+}
