@@ -49,7 +49,7 @@ lint: ## check the format, build with clang, run clang-tidy
 	@scripts/tidy.sh
 
 install: ## build and install under PREFIX (default /usr/local)
-	@cmake --preset release -DCMAKE_INSTALL_PREFIX="$(PREFIX)"
+	@cmake --preset release -DCMAKE_INSTALL_PREFIX:PATH="$(PREFIX)"
 	@cmake --build --preset release
 	@cmake --install build/release
 
