@@ -13,6 +13,8 @@ Darwin) library=libnpvec.dylib ;;
 esac
 NPVEC_COMMAND=$build/npvec
 NPVEC_LIBRARY=$build/$library
-NPVEC_NUMPY_DIRS=$(for directory in "$PWD"/build/numpy/*/; do [ -d "$directory" ] && echo "$directory"; done | paste -sd : -)
-export NPVEC_COMMAND NPVEC_LIBRARY NPVEC_NUMPY_DIRS PYTHONDONTWRITEBYTECODE=1
+directories() { find "$PWD/build/$1" -mindepth 1 -maxdepth 1 2>/dev/null | sort | paste -sd : -; }
+NPVEC_NUMPY_DIRS=$(directories numpy)
+NPVEC_ORIGINAL_DIRS=$(directories nvs)
+export NPVEC_COMMAND NPVEC_LIBRARY NPVEC_NUMPY_DIRS NPVEC_ORIGINAL_DIRS PYTHONDONTWRITEBYTECODE=1
 exec build/venv/bin/python -m pytest -q -o cache_dir="$PWD/build/pytest_cache" tests/python "$@"

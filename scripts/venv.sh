@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the Python environment of the tests in build/venv, and further NumPy versions in build/numpy/<version>.
-# Does nothing when they are there and up to date.
+# Makes the Python environment of the tests in build/venv, further NumPy versions in build/numpy/<version>, and older
+# releases of numpy-vector-store in build/nvs/<version>. Does nothing when they are there and up to date.
 #
 #   scripts/venv.sh            makes them
 #   scripts/venv.sh --python   prints the Python that would be used; fails if there is none
@@ -29,6 +29,15 @@ further_numpy_versions() {
     esac
 }
 
+# Older releases of numpy-vector-store that this Python takes; the newest is in build/venv itself.
+older_originals() {
+    case $version in
+    3.9) echo 0.1.0 ;;
+    3.10) echo 0.1.0 0.2.0 0.3.0 ;;
+    *) echo 0.1.0 0.2.0 0.3.0 0.4.0 0.5.0 0.6.0 ;;
+    esac
+}
+
 # quietly COMMAND...: its output goes to the log, and is shown if it fails.
 quietly() {
     "$@" >>"$log" 2>&1 && return
@@ -53,16 +62,19 @@ further=$(further_numpy_versions)
 stamp="$(cat "$requirements" scripts/venv.sh | cksum) $("$python" --version) $python $PWD"
 [ "$(cat build/venv/stamp 2>/dev/null)" = "$stamp" ] && exit 0
 
-echo "venv: Python $version, the packages of $requirements${further:+ and NumPy $further} into build/"
+echo "venv: Python $version, $requirements, ${further:+NumPy $further, }older numpy-vector-store into build/"
 case $version in
-3.9 | 3.10) echo "venv: numpy-vector-store needs Python 3.11, this is $version: the tests that use it are skipped" ;;
+3.9 | 3.10) echo "venv: numpy-vector-store 0.4 and later need Python 3.11, this is $version: tests go without" ;;
 esac
-rm -rf build/venv build/numpy
+rm -rf build/venv build/numpy build/nvs
 mkdir -p build
 : >"$log"
 quietly "$python" -m venv build/venv
 install -r "$requirements"
 for numpy in $further; do
     install --no-deps --target "build/numpy/$numpy" "numpy==$numpy"
+done
+for original in $(older_originals); do
+    install --no-deps --target "build/nvs/$original" "numpy-vector-store==$original"
 done
 echo "$stamp" >build/venv/stamp
