@@ -93,7 +93,7 @@ static void append(npv_buffer *bytes, const void *data, size_t size) {
 
 static void append_number(npv_buffer *bytes, uint64_t value, size_t size) {
     for (size_t i = 0; i < size; i++)
-        append(bytes, &(unsigned char){(unsigned char)(value >> (8 * i))}, 1);
+        append(bytes, &(unsigned char){(unsigned char)(i < 8 ? value >> (8 * i) : 0)}, 1);
 }
 
 npv_buffer forge_npy(int version, const char *dict, const void *data, size_t size) {

@@ -32,7 +32,7 @@ typedef struct reader {
 
 static npv_status write_node(reader *r, npv_node *node);
 
-/* ------------------------------------------------------------------------------------------------------- Refusals -- */
+/* ------------------------------------------------------------------------------------------------------ Refusals -- */
 
 /* The class of something that is no document. */
 static void name_class(const npv_node *node, char text[2 * NPV_SHOWN]) {
@@ -74,7 +74,7 @@ static npv_status too_large(const reader *r) {
                     NPV_PICKLE_EXPANSION);
 }
 
-/* ---------------------------------------------------------------------------------------------------- Scalar values -- */
+/* ------------------------------------------------------------------------------------------------- Scalar values -- */
 
 /* The bytes of a BYTES or LATIN1 node. The latter are code points below 256, of which UTF-8 makes one or two bytes. */
 static npv_status bytes_of(reader *r, const npv_node *node, npv_bytes *bytes) {
@@ -104,7 +104,7 @@ static npv_status write_bytes(reader *r, const npv_node *node) {
     return status != NPV_OK ? status : npv_value_write_bytes(&r->out, bytes, r->error);
 }
 
-/* ---------------------------------------------------------------------------------------------------- NumPy scalars -- */
+/* ------------------------------------------------------------------------------------------------- NumPy scalars -- */
 
 /* Little-endian UCS-4. */
 static bool are_code_points(npv_bytes text) {
@@ -147,7 +147,7 @@ static npv_status write_call(reader *r, const npv_node *node) {
     return arguments == NULL ? refuse_class(r, node) : write_scalar(r, arguments);
 }
 
-/* ------------------------------------------------------------------------------------------------------- Containers -- */
+/* ---------------------------------------------------------------------------------------------------- Containers -- */
 
 static npv_status add_key(reader *r, size_t offset) {
     if (r->key_count == r->key_capacity) {
@@ -278,10 +278,10 @@ static npv_status write_node(reader *r, npv_node *node) {
     return refuse_class(r, node);
 }
 
-/* -------------------------------------------------------------------------------------------------------- The array -- */
+/* ----------------------------------------------------------------------------------------------------- The array -- */
 
 /*
- * The list of rows in an array: _reconstruct(ndarray, (0,), b'b') with the state (1, shape, dtype, Fortran order, list).
+ * The rows of an array: _reconstruct(ndarray, (0,), b'b') with the state (1, shape, dtype, Fortran order, list).
  * The order makes no difference to one dimension.
  */
 static const npv_node *row_list(const npv_node *root, uint64_t rows) {

@@ -61,7 +61,7 @@ static bool out_of_memory(parser *p, size_t bytes) {
     return false;
 }
 
-/* ------------------------------------------------------------------------------------------- Memory and the stack -- */
+/* ------------------------------------------------------------------------------------------ Memory and the stack -- */
 
 static void *allocate(parser *p, size_t size) {
     const size_t rounded = (size + 7) / 8 * 8;
@@ -148,7 +148,7 @@ static bool add_run(parser *p, npv_node *container, npv_node *const *nodes, size
     return true;
 }
 
-/* -------------------------------------------------------------------------------------------- Bytes of the pickle -- */
+/* ------------------------------------------------------------------------------------------- Bytes of the pickle -- */
 
 static bool take(parser *p, uint64_t size, npv_bytes *taken) {
     if (size > p->rest.size)
@@ -338,7 +338,7 @@ static bool read_unicode_line(parser *p) {
     return push_text(p, NPV_NODE_STR, (npv_bytes){text, size});
 }
 
-/* ------------------------------------------------------------------------------------------------------ Containers -- */
+/* ---------------------------------------------------------------------------------------------------- Containers -- */
 
 static bool read_mark(parser *p) {
     return push(p, &p->mark);
@@ -415,7 +415,7 @@ static bool read_add_all(parser *p) {
     return top(p, 1, &container) && fill(p, *container, nodes, count);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ Memo -- */
+/* ---------------------------------------------------------------------------------------------------------- Memo -- */
 
 static bool remember(parser *p, uint64_t index) {
     npv_node **node;
@@ -466,7 +466,7 @@ static bool read_memoize(parser *p) {
     return remember(p, p->memo.count);
 }
 
-/* --------------------------------------------------------------------------------------------------------- Classes -- */
+/* ------------------------------------------------------------------------------------------------------- Classes -- */
 
 static const struct {
     const char *module, *name;
@@ -536,7 +536,7 @@ static bool as_bytes(const npv_node *callable, const npv_node *arguments, npv_no
     return true;
 }
 
-/* REDUCE and NEWOBJ: a callable and its arguments. NEWOBJ_EX: keyword arguments, too, which no class that we know has. */
+/* REDUCE and NEWOBJ: a callable and its arguments. NEWOBJ_EX: keyword arguments, too, which none of ours has. */
 static bool read_call(parser *p) {
     const size_t count = p->opcode->width;
     npv_node **nodes;
@@ -572,7 +572,7 @@ static bool read_bytearray(parser *p) {
     return take_counted(p, &bytes) && read_empty(p);
 }
 
-/* ----------------------------------------------------------------------------------------------------- The pickle -- */
+/* ---------------------------------------------------------------------------------------------------- The pickle -- */
 
 static bool read_protocol(parser *p) {
     uint64_t protocol;

@@ -3,7 +3,7 @@
 #include "pickle.h"
 
 /*
- * PROTO 4, _reconstruct(ndarray, (0,), b'b'), and the head of its state: MARK, version 1, the number of rows as 8 bytes.
+ * PROTO 4, _reconstruct(ndarray, (0,), b'b'), and the head of its state: MARK, version 1, how many rows in 8 bytes.
  * NumPy 2 keeps numpy.core.multiarray for exactly these two functions of old pickles.
  */
 static const char ARRAY_BEGIN[] = "\x80\x04"

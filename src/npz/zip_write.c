@@ -24,10 +24,8 @@ static uLong replacement_write(void *context, void *stream, const void *data, uL
     npv_zip_writer *const writer = stream;
     if (writer->status == NPV_OK)
         writer->status = npv_replacement_write(writer->file, writer->at, data, (size_t)size, &writer->error);
-    if (writer->status != NPV_OK)
-        return 0;
     writer->at += size;
-    return size;
+    return size; /* in any case: minizip leaks memory when a local header cannot be written */
 }
 
 static ZPOS64_T replacement_tell(void *context, void *stream) {
@@ -44,13 +42,13 @@ static long replacement_seek(void *context, void *stream, ZPOS64_T offset, int o
     return 0;
 }
 
-/* The reason why minizip gave up: ours, or else it is out of memory, the only thing that it can lack itself. */
-static npv_status writer_failure(const npv_zip_writer *writer, npv_error *error) {
-    if (writer->status == NPV_OK)
-        return npv_fail(error, NPV_E_MEMORY, "out of memory: writing a ZIP member needs about 300 KB");
-    if (error != NULL)
+/* What came of a call of minizip. It never learns of our failures, so its own can only be that memory ran out. */
+static npv_status outcome(const npv_zip_writer *writer, bool done, npv_error *error) {
+    if (writer->status != NPV_OK && error != NULL)
         *error = writer->error;
-    return writer->status;
+    if (writer->status != NPV_OK || done)
+        return writer->status;
+    return npv_fail(error, NPV_E_MEMORY, "out of memory: writing a ZIP member needs about 300 KB");
 }
 
 npv_status npv_zip_writer_open(npv_replacement *file, npv_zip_writer *writer, npv_error *error) {
@@ -59,7 +57,7 @@ npv_status npv_zip_writer_open(npv_replacement *file, npv_zip_writer *writer, np
     zlib_filefunc64_def calls = {open_context,     NULL,     replacement_write, replacement_tell,
                                  replacement_seek, no_error, no_error,          writer};
     writer->zip = zipOpen2_64("", APPEND_STATUS_CREATE, NULL, &calls);
-    return writer->zip != NULL ? NPV_OK : writer_failure(writer, error);
+    return outcome(writer, writer->zip != NULL, error);
 }
 
 /* The length of the padding field that makes the data of a member begin at a multiple of the alignment. */
@@ -81,7 +79,7 @@ npv_status npv_zip_writer_begin(npv_zip_writer *writer, const char *name, uint64
     writer->expected = size;
     const int result = zipOpenNewFileInZip64(writer->zip, name, &info, padding, length, NULL, 0, NULL,
                                              deflate ? Z_DEFLATED : 0, Z_DEFAULT_COMPRESSION, zip64);
-    return result == ZIP_OK ? NPV_OK : writer_failure(writer, error);
+    return outcome(writer, result == ZIP_OK, error);
 }
 
 static npv_status writer_write(void *context, const void *data, size_t size, npv_error *error) {
@@ -91,8 +89,10 @@ static npv_status writer_write(void *context, const void *data, size_t size, npv
     assert(size <= writer->expected);
     for (size_t done = 0; done < size; done += slice) {
         const size_t part = size - done < slice ? size - done : slice;
-        if (zipWriteInFileInZip(writer->zip, bytes + done, (unsigned)part) != ZIP_OK)
-            return writer_failure(writer, error);
+        const int result = zipWriteInFileInZip(writer->zip, bytes + done, (unsigned)part);
+        const npv_status status = outcome(writer, result == ZIP_OK, error);
+        if (status != NPV_OK)
+            return status;
     }
     writer->expected -= size;
     return NPV_OK;
@@ -104,12 +104,13 @@ npv_sink npv_zip_writer_sink(npv_zip_writer *writer) {
 
 npv_status npv_zip_writer_end(npv_zip_writer *writer, npv_error *error) {
     assert(writer->expected == 0);
-    return zipCloseFileInZip(writer->zip) == ZIP_OK ? NPV_OK : writer_failure(writer, error);
+    const int result = zipCloseFileInZip(writer->zip);
+    return outcome(writer, result == ZIP_OK, error);
 }
 
 npv_status npv_zip_writer_close(npv_zip_writer *writer, const char *comment, npv_error *error) {
     const int result = zipClose(writer->zip, comment);
-    return result == ZIP_OK && writer->status == NPV_OK ? NPV_OK : writer_failure(writer, error);
+    return outcome(writer, result == ZIP_OK, error);
 }
 
 void npv_zip_writer_abandon(npv_zip_writer *writer) {
