@@ -131,7 +131,7 @@ bool npv_decimal_to_double(npv_bytes text, double *value) {
     return is_real;
 }
 
-/* ---------------------------------------------------------------------------------------------------- Integers -- */
+/* ------------------------------------------------------------------------------------------------------ Integers -- */
 
 /* Replaces the limbs by their quotient and returns the remainder. */
 static uint32_t divide(uint32_t *limbs, size_t *count, uint32_t divisor) {

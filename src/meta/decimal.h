@@ -21,7 +21,7 @@ size_t npv_decimal_from_integer(npv_bytes integer, char text[NPV_DECIMAL_INTEGER
 /* Reads "1.5", "1e+16", "nan", "inf", "-inf". False: the text is no such number. */
 bool npv_decimal_to_double(npv_bytes text, double *value);
 
-/* Reads "-123" as two's complement, little-endian, maybe not the shortest. False: no integer, or too long. Quadratic. */
+/* Reads "-123" as two's complement, little-endian, not always shortest. Quadratic. False: no integer, or too long. */
 bool npv_decimal_to_integer(npv_bytes text, unsigned char integer[NPV_MAX_INTEGER_BYTES], size_t *size);
 
 #endif

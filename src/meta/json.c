@@ -11,7 +11,7 @@
 #include "utf8.h"
 #include "value.h"
 
-/* ---------------------------------------------------------------------------------------- From text to fragment -- */
+/* ----------------------------------------------------------------------------------------- From text to fragment -- */
 
 /*
  * The limits, before the text is parsed: both jansson and read_value recurse into it. Counts brackets outside strings;
@@ -114,7 +114,7 @@ npv_status npv_json_to_fragment(const char *json, npv_buffer *fragment, npv_erro
     return status;
 }
 
-/* ---------------------------------------------------------------------------------------- From fragment to text -- */
+/* ----------------------------------------------------------------------------------------- From fragment to text -- */
 
 static npv_status put(npv_buffer *json, const char *text, npv_error *error) {
     return npv_buffer_append(json, text, strlen(text), error);

@@ -24,7 +24,7 @@ npv_time_unit npv_time_unit_named(npv_bytes name) {
     return NPV_TIME_UNKNOWN;
 }
 
-/* ----------------------------------------------------------------------------------------------------- Writing -- */
+/* ------------------------------------------------------------------------------------------------------- Writing -- */
 
 static void store_u32(unsigned char *to, uint32_t value) {
     for (int i = 0; i < 4; i++)
@@ -127,7 +127,7 @@ npv_status npv_value_write_numpy(npv_buffer *fragment, const char *dtype, npv_by
     return status;
 }
 
-/* ----------------------------------------------------------------------------------------------------- Reading -- */
+/* ------------------------------------------------------------------------------------------------------- Reading -- */
 
 static npv_bytes take(npv_bytes *rest, size_t size) {
     assert(size <= rest->size);
@@ -170,7 +170,7 @@ static double load_single(uint32_t bits) {
     return (double)value;
 }
 
-/* A half's exponent and fraction, moved to where a float64 has them, are the value / 2^1008: the biases differ by that. */
+/* A half's exponent and fraction where a float64 has them are the value / 2^1008, the difference of the biases. */
 static double load_half(uint64_t bits) {
     const uint64_t sign = (bits & 0x8000) << 48;
     const bool is_finite = (bits & 0x7c00) != 0x7c00;

@@ -97,7 +97,7 @@ npv_value npv_value_next(npv_bytes *rest);
 /* Steps over one whole value; a container with all that is in it. */
 void npv_value_skip(npv_bytes *rest);
 
-/* Append one value, or one end of a container (LIST, TUPLE, DICT). Text must be UTF-8 (utf8.h) and sizes below 4 GiB. */
+/* Append one value, or one end of a container (LIST, TUPLE, DICT). Text is UTF-8 (utf8.h), sizes are below 4 GiB. */
 npv_status npv_value_write_none(npv_buffer *fragment, npv_error *error);
 npv_status npv_value_write_bool(npv_buffer *fragment, bool value, npv_error *error);
 npv_status npv_value_write_int(npv_buffer *fragment, int64_t value, npv_error *error);

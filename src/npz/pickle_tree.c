@@ -315,7 +315,7 @@ static bool unescape(npv_bytes *line, uint32_t *code_point) {
     return value <= NPV_MAX_CODE_POINT;
 }
 
-/* Protocol 0: Latin-1 with \uXXXX and \UXXXXXXXX; Python writes a backslash as backslash only in those. */
+/* Protocol 0: Latin-1 with \uXXXX and \UXXXXXXXX. Before any other character a backslash is just that. */
 static bool read_unicode_line(parser *p) {
     npv_bytes line;
     if (!take_line(p, &line))
@@ -330,6 +330,10 @@ static bool read_unicode_line(parser *p) {
         if (code_point == '\\' && line.size > 1 && (line.data[1] == 'u' || line.data[1] == 'U')) {
             if (!unescape(&line, &code_point))
                 return push_text(p, NPV_NODE_NOT_UTF8, (npv_bytes){text, 0});
+        } else if (code_point == '\\' && line.size > 1) { /* it may be a second backslash, which begins nothing */
+            text[size++] = '\\';
+            code_point = line.data[1];
+            line = (npv_bytes){line.data + 2, line.size - 2};
         } else {
             line = (npv_bytes){line.data + 1, line.size - 1};
         }
