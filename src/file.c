@@ -94,8 +94,16 @@ static npv_status check_rows(npv_store *store, npv_normalize wanted, npv_error *
     return store->normalize && !unit ? scale_rows(store, lengths, error) : NPV_OK;
 }
 
-static npv_status load(npv_store *store, npv_archive *archive, const npv_archive_facts *facts, npv_normalize wanted,
-                       npv_error *error) {
+/* Puts the path in front of a message that says only which row is at fault. */
+static npv_status in_file(const char *path, npv_status status, npv_error *error) {
+    if (status == NPV_OK || error == NULL)
+        return status;
+    const npv_error found = *error;
+    return npv_fail(error, status, "%s: %s", path, found.message);
+}
+
+static npv_status load(npv_store *store, const char *path, npv_archive *archive, const npv_archive_facts *facts,
+                       npv_normalize wanted, npv_error *error) {
     npv_status status = load_vectors(store, archive, facts, error);
     if (status != NPV_OK)
         return status;
@@ -105,7 +113,8 @@ static npv_status load(npv_store *store, npv_archive *archive, const npv_archive
     if (facts->marked)
         store->normalize = facts->normalize == NPV_NORMALIZE_ON;
     else
-        status = check_rows(store, facts->normalize == NPV_NORMALIZE_AUTO ? wanted : facts->normalize, error);
+        status = in_file(
+            path, check_rows(store, facts->normalize == NPV_NORMALIZE_AUTO ? wanted : facts->normalize, error), error);
     if (status == NPV_OK && facts->metadata == NPV_METADATA_NONE)
         status = npv_documents_append_none(&store->documents, (size_t)facts->rows, error);
     return status;
@@ -136,7 +145,7 @@ static npv_status open_archive(const char *path, npv_archive *archive, const npv
         status = npv_store_new(facts->dimensions, options->threads, &store, error);
     if (status != NPV_OK)
         return status;
-    status = load(store, archive, facts, options->normalize, error);
+    status = load(store, path, archive, facts, options->normalize, error);
     if (status == NPV_OK)
         status = remember_source(store, path, facts, error);
     if (status == NPV_OK)
