@@ -64,7 +64,8 @@ static bool is_object(const char *document) {
 static void write_vector_member(const char *name, const float *vector, size_t dimensions, FILE *file) {
     cli_buffer text = {0};
     cli_append_json_string(&text, name, strlen(name));
-    fprintf(file, "%s: [", text.text);
+    cli_print_json(file, (cli_span){text.text, text.size});
+    fputs(": [", file);
     for (size_t i = 0; i < dimensions; i++)
         fprintf(file, "%s%.9g", i > 0 ? ", " : "", (double)vector[i]);
     fputs("]}\n", file);
@@ -84,7 +85,7 @@ static void write_members(const char *path, uint64_t row, const char *document, 
                  "--vector-field",
                  path, row, vector_field);
     const size_t size = strlen(document) - 1; /* without the closing bracket */
-    fwrite(document, 1, size, file);
+    cli_print_json(file, (cli_span){document, size});
     fputs(size > 1 ? ", " : "", file);
 }
 
@@ -94,7 +95,9 @@ void cli_write_jsonl(npv_store *store, const char *path, const char *vector_fiel
     for (uint64_t row = 0; row < info.rows && !ferror(file); row++) {
         char *document = cli_get_document(store, path, row);
         if (vector_field == NULL) {
-            fprintf(file, "%s\n", document == NULL ? "null" : document);
+            const char *line = document == NULL ? "null" : document;
+            cli_print_json(file, (cli_span){line, strlen(line)});
+            fputc('\n', file);
         } else {
             if (document == NULL)
                 fputc('{', file);

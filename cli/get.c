@@ -40,7 +40,7 @@ static void print_json(npv_store *store, const char *path, const uint64_t *rows,
     for (size_t i = 0; i < count; i++) {
         char *document = cli_get_document(store, path, rows[i]);
         printf("%s{\"row\": %" PRIu64 ", \"document\": ", i > 0 ? ", " : "", rows[i]);
-        cli_print_json(document == NULL ? (cli_span){"null", 4} : (cli_span){document, strlen(document)});
+        cli_print_json(stdout, document == NULL ? (cli_span){"null", 4} : (cli_span){document, strlen(document)});
         npv_free(document);
         if (settings.vector) {
             cli_buffer vector = {0};

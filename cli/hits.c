@@ -35,7 +35,7 @@ static void print_fields(const char *document, const cli_shown *shown) {
         fputs(between, stdout);
         cli_print_json_string(shown->fields[i]);
         printf(": ");
-        cli_print_json(value);
+        cli_print_json(stdout, value);
         between = ", ";
     }
     printf("}");
@@ -54,7 +54,7 @@ static void print_json_hits(npv_store *store, const char *path, const npv_hits *
         else if (shown->field_count > 0)
             print_fields(document, shown);
         else
-            cli_print_json((cli_span){document, strlen(document)});
+            cli_print_json(stdout, (cli_span){document, strlen(document)});
         printf("}");
         npv_free(document);
     }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "lines.h"
 
@@ -28,8 +29,11 @@ cli_format cli_format_of_path(const char *path) {
 
 cli_format cli_format_of_input(const char *path) {
     char head[64] = "";
-    if (strcmp(path, "-") == 0)
-        return CLI_FORMAT_JSONL;
+    struct stat status;
+    const cli_format by_name = cli_format_of_path(path);
+    /* What was read from a pipe to look at it would be gone. */
+    if (strcmp(path, "-") == 0 || (stat(path, &status) == 0 && !S_ISREG(status.st_mode)))
+        return by_name == CLI_FORMAT_UNKNOWN ? CLI_FORMAT_JSONL : by_name;
     FILE *file = cli_open_input(path);
     const size_t size = fread(head, 1, sizeof head - 1, file);
     if (size == 0 && ferror(file))
@@ -39,7 +43,6 @@ cli_format cli_format_of_input(const char *path) {
         return CLI_FORMAT_NPY;
     if (memcmp(head, "PK", 2) == 0 && (head[2] == 3 || head[2] == 5))
         return CLI_FORMAT_NPZ;
-    const cli_format by_name = cli_format_of_path(path);
     if (by_name == CLI_FORMAT_UNKNOWN && head[strspn(head, " \t\r\n\xef\xbb\xbf")] == '{')
         return CLI_FORMAT_JSONL;
     return by_name;

@@ -22,7 +22,7 @@ cli_format cli_format_named(const char *name);
 /* By the end of a file's name. */
 cli_format cli_format_of_path(const char *path);
 
-/* By what the file begins with, then by the end of its name. Standard input is taken for JSON Lines. */
+/* By what the file begins with, then by the end of its name. Pipes and standard input are taken for JSON Lines. */
 cli_format cli_format_of_input(const char *path);
 
 typedef struct cli_input {

@@ -150,23 +150,23 @@ void cli_append_json_string(cli_buffer *buffer, const char *text, size_t size) {
 void cli_print_json_string(const char *text) {
     cli_buffer json = {0};
     cli_append_json_string(&json, text, strlen(text));
-    cli_print_json((cli_span){json.text, json.size});
+    cli_print_json(stdout, (cli_span){json.text, json.size});
     free(json.text);
 }
 
-void cli_print_json(cli_span json) {
+void cli_print_json(FILE *file, cli_span json) {
     const char *const end = json.text + json.size;
     const char *plain = json.text;
     for (const char *at = json.text; at < end;) {
         const char *const start = at;
         const uint32_t character = cli_next_character(&at, end);
-        if (character < 0x7f || character > 0x9f)
+        if (character == CLI_NOT_UTF8 || !cli_is_unsafe(character))
             continue;
-        fwrite(plain, 1, (size_t)(start - plain), stdout);
-        printf("\\u%04x", (unsigned)character);
+        fwrite(plain, 1, (size_t)(start - plain), file);
+        fprintf(file, "\\u%04x", (unsigned)character);
         plain = at;
     }
-    fwrite(plain, 1, (size_t)(end - plain), stdout);
+    fwrite(plain, 1, (size_t)(end - plain), file);
 }
 
 void cli_print_json_double(double value) {

@@ -45,7 +45,7 @@ void cli_append_json_string(cli_buffer *buffer, const char *text, size_t size);
 void cli_print_json_string(const char *text);
 
 /* Prints JSON with what could steer a terminal escaped, which JSON reads as the same value. */
-void cli_print_json(cli_span json);
+void cli_print_json(FILE *file, cli_span json);
 
 /* Prints the shortest decimal that reads back as the same bits, always with a point or an exponent. */
 void cli_print_json_double(double value);

@@ -1,7 +1,9 @@
 #include "lines.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FIRST_CAPACITY 65536
 
@@ -35,7 +37,10 @@ cli_place cli_lines_place(const cli_lines *lines) {
     return (cli_place){lines->path, "line", lines->number};
 }
 
-/* Reads more behind what is there, and leaves a byte for the terminating zero. False at the end of the file. */
+/*
+ * Reads more behind what is there, and leaves a byte for the terminating zero. False at the end of the file. Not by
+ * fread, which would wait for a full buffer while lines of a slow pipe are there to be worked on.
+ */
 static bool fill(cli_lines *lines) {
     if (lines->begin > 0) {
         memmove(lines->buffer, lines->buffer + lines->begin, lines->end - lines->begin);
@@ -49,10 +54,13 @@ static bool fill(cli_lines *lines) {
         lines->capacity *= 2;
         lines->buffer = cli_resize(lines->buffer, lines->capacity, 1);
     }
-    const size_t got = fread(lines->buffer + lines->end, 1, lines->capacity - 1 - lines->end, lines->file);
-    if (got == 0 && ferror(lines->file))
+    ssize_t got;
+    do {
+        got = read(fileno(lines->file), lines->buffer + lines->end, lines->capacity - 1 - lines->end);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0)
         cli_fail_io(lines->path, "reading");
-    lines->end += got;
+    lines->end += (size_t)got;
     return got > 0;
 }
 

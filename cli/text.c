@@ -64,7 +64,7 @@ static bool is_in(uint32_t character, uint32_t first, uint32_t last) {
 }
 
 /* Controls of both sets, what ends a line, and what turns the direction of writing. */
-static bool is_unsafe(uint32_t character) {
+bool cli_is_unsafe(uint32_t character) {
     return character < ' ' || is_in(character, 0x7f, 0x9f) || is_in(character, 0x200e, 0x200f) ||
            is_in(character, 0x2028, 0x202e) || is_in(character, 0x2066, 0x2069) || character == 0x61c ||
            character == 0xfeff;
@@ -80,7 +80,7 @@ void cli_append_visible(cli_buffer *buffer, const char *text, size_t size) {
             cli_append_format(buffer, "\\x%02x", (unsigned)(unsigned char)*start);
         else if (character == '\n' || character == '\r' || character == '\t')
             cli_append_format(buffer, "\\%c", character == '\n' ? 'n' : character == '\r' ? 'r' : 't');
-        else if (is_unsafe(character))
+        else if (cli_is_unsafe(character))
             cli_append_format(buffer, "\\u%04x", (unsigned)character);
         else
             cli_append(buffer, start, (size_t)(text - start));

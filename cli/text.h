@@ -28,6 +28,9 @@ void cli_append_format(cli_buffer *buffer, const char *format, ...) __attribute_
 /* The character at *at, which is before `end`; moves *at behind it. */
 uint32_t cli_next_character(const char **at, const char *end);
 
+/* Whether a terminal could take the character for a command, or the line be broken or reordered by it. */
+bool cli_is_unsafe(uint32_t character);
+
 /*
  * Appends text with everything spelt out (\n, \u001b, \xff) that could move the cursor, reorder the line or be taken
  * for a command by a terminal.
