@@ -7,6 +7,11 @@ build=$PWD/${1:?usage: scripts/pytest.sh BUILD-DIRECTORY [arguments of pytest]}
 shift
 scripts/venv.sh
 
+# As a list like PATH.
+subdirectories() {
+    [ ! -d "$1" ] || find "$PWD/$1" -mindepth 1 -maxdepth 1 -type d | sort | paste -sd : -
+}
+
 case $(uname) in
 Darwin) library=libnpvec.dylib ;;
 *) library=libnpvec.so ;;

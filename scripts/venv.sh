@@ -20,21 +20,19 @@ find_python() {
     return 1
 }
 
-# Those below the newest that have wheels for this Python; the newest is in build/venv itself.
-further_numpy_versions() {
+# Those that run on this Python; the newest of each is in build/venv itself.
+older_numpys() {
     case $version in
     3.9 | 3.10 | 3.11) echo 1.24.4 1.26.4 ;;
     3.12) echo 1.26.4 ;;
     3.13) echo 2.1.3 ;;
     esac
 }
-
-# Older releases of numpy-vector-store that this Python takes; the newest is in build/venv itself.
 older_originals() {
     case $version in
     3.9) echo 0.1.0 ;;
-    3.10) echo 0.1.0 0.2.0 0.3.0 ;;
-    *) echo 0.1.0 0.2.0 0.3.0 0.4.0 0.5.0 0.6.0 ;;
+    3.10) echo 0.1.0 0.2.0 0.3.2 ;;
+    *) echo 0.1.0 0.2.0 0.3.2 0.4.0 0.5.0 0.6.0 ;;
     esac
 }
 
@@ -56,12 +54,12 @@ python=$(find_python) || {
     exit 1
 }
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-further=$(further_numpy_versions)
 
 # What the environment depends on; the directory, because environments cannot be moved.
 stamp="$(cat "$requirements" scripts/venv.sh | cksum) $("$python" --version) $python $PWD"
 [ "$(cat build/venv/stamp 2>/dev/null)" = "$stamp" ] && exit 0
 
+numpys=$(older_numpys)
 echo "venv: Python $version, $requirements, ${further:+NumPy $further, }older numpy-vector-store into build/"
 case $version in
 3.9 | 3.10) echo "venv: numpy-vector-store 0.4 and later need Python 3.11, this is $version: tests go without" ;;
@@ -71,8 +69,11 @@ mkdir -p build
 : >"$log"
 quietly "$python" -m venv build/venv
 install -r "$requirements"
-for numpy in $further; do
-    install --no-deps --target "build/numpy/$numpy" "numpy==$numpy"
+for release in $numpys; do
+    install --no-deps --target "build/numpy/$release" "numpy==$release"
+done
+for release in $(older_originals); do
+    install --no-deps --target "build/original/$release" "numpy-vector-store==$release"
 done
 for original in $(older_originals); do
     install --no-deps --target "build/nvs/$original" "numpy-vector-store==$original"
