@@ -7,9 +7,9 @@ build=$PWD/${1:?usage: scripts/pytest.sh BUILD-DIRECTORY [arguments of pytest]}
 shift
 scripts/venv.sh
 
-# As a list like PATH.
-subdirectories() {
-    [ ! -d "$1" ] || find "$PWD/$1" -mindepth 1 -maxdepth 1 -type d | sort | paste -sd : -
+# The directories in build/$1 as a list like PATH.
+directories() {
+    find "$PWD/build/$1" -mindepth 1 -maxdepth 1 2>/dev/null | sort | paste -sd : -
 }
 
 case $(uname) in
@@ -18,8 +18,7 @@ Darwin) library=libnpvec.dylib ;;
 esac
 NPVEC_COMMAND=$build/npvec
 NPVEC_LIBRARY=$build/$library
-directories() { find "$PWD/build/$1" -mindepth 1 -maxdepth 1 2>/dev/null | sort | paste -sd : -; }
 NPVEC_NUMPY_DIRS=$(directories numpy)
-NPVEC_ORIGINAL_DIRS=$(directories nvs)
+NPVEC_ORIGINAL_DIRS=$(directories original)
 export NPVEC_COMMAND NPVEC_LIBRARY NPVEC_NUMPY_DIRS NPVEC_ORIGINAL_DIRS PYTHONDONTWRITEBYTECODE=1
 exec build/venv/bin/python -m pytest -q -o cache_dir="$PWD/build/pytest_cache" tests/python "$@"

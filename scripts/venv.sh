@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the Python environment of the tests in build/venv, further NumPy versions in build/numpy/<version>, and older
-# releases of numpy-vector-store in build/nvs/<version>. Does nothing when they are there and up to date.
+# Makes the Python environment of the tests in build/venv, with older releases of NumPy in build/numpy/<version> and of
+# numpy-vector-store in build/original/<version>. Does nothing when they are there and up to date.
 #
 #   scripts/venv.sh            makes them
 #   scripts/venv.sh --python   prints the Python that would be used; fails if there is none
@@ -60,11 +60,12 @@ stamp="$(cat "$requirements" scripts/venv.sh | cksum) $("$python" --version) $py
 [ "$(cat build/venv/stamp 2>/dev/null)" = "$stamp" ] && exit 0
 
 numpys=$(older_numpys)
-echo "venv: Python $version, $requirements, ${further:+NumPy $further, }older numpy-vector-store into build/"
+originals=$(older_originals)
+echo "venv: Python $version, $requirements${numpys:+, NumPy $numpys}, numpy-vector-store $originals into build/"
 case $version in
 3.9 | 3.10) echo "venv: numpy-vector-store 0.4 and later need Python 3.11, this is $version: tests go without" ;;
 esac
-rm -rf build/venv build/numpy build/nvs
+rm -rf build/venv build/numpy build/original
 mkdir -p build
 : >"$log"
 quietly "$python" -m venv build/venv
@@ -72,10 +73,7 @@ install -r "$requirements"
 for release in $numpys; do
     install --no-deps --target "build/numpy/$release" "numpy==$release"
 done
-for release in $(older_originals); do
+for release in $originals; do
     install --no-deps --target "build/original/$release" "numpy-vector-store==$release"
-done
-for original in $(older_originals); do
-    install --no-deps --target "build/nvs/$original" "numpy-vector-store==$original"
 done
 echo "$stamp" >build/venv/stamp
