@@ -143,7 +143,7 @@ static void test_integers_are_kept_at_every_width(void **state) {
 
 static void test_utf8_takes_lone_surrogates_and_nothing_else_that_is_wrong(void **state) {
     (void)state;
-    static const npv_bytes valid[] = {BYTES(""),
+    const npv_bytes valid[] = {BYTES(""),
                                       BYTES("plain ASCII, longer than eight"),
                                       BYTES("\xc2\x80"),
                                       BYTES("\xdf\xbf"),
@@ -156,7 +156,7 @@ static void test_utf8_takes_lone_surrogates_and_nothing_else_that_is_wrong(void 
                                       BYTES("\xf4\x8f\xbf\xbf"),
                                       BYTES("1234567\xc3\xa9"
                                             "1234567\0")};
-    static const npv_bytes invalid[] = {BYTES("\x80"),
+    const npv_bytes invalid[] = {BYTES("\x80"),
                                         BYTES("\xbf"),
                                         BYTES("\xc0\x80"),
                                         BYTES("\xc1\xbf"),
@@ -189,7 +189,7 @@ static npv_status parse(const char *json, npv_buffer *fragment, npv_error *error
 
 static void test_json_becomes_fragments_in_key_order(void **state) {
     (void)state;
-    static const struct {
+    const struct {
         const char *json;
         npv_bytes fragment;
     } cases[] = {
