@@ -7,6 +7,7 @@
 #include "input.h"
 #include "json_text.h"
 #include "progress.h"
+#include "table.h"
 
 enum { METADATA = CLI_LONG, VECTOR_FIELD, VECTOR_COLUMN, FORMAT, INFER, CREATE, NO_NORMALIZE, COMPRESS, JSON };
 
@@ -85,8 +86,8 @@ static void read_inputs(const add_settings *settings, char **paths, int count, c
 static void print_added(const cli_adder *adder, bool json) {
     const uint64_t rows = npv_count(adder->store);
     if (!json) {
-        printf("added %" PRIu64 " row%s to %s, which has %" PRIu64 " now\n", adder->added, adder->added == 1 ? "" : "s",
-               adder->store_path, rows);
+        cli_print_line("added %" PRIu64 " row%s to %s, which has %" PRIu64 " now", adder->added,
+                       adder->added == 1 ? "" : "s", adder->store_path, rows);
         return;
     }
     printf("{\"path\": ");

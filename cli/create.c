@@ -3,6 +3,7 @@
 
 #include "commands.h"
 #include "json_text.h"
+#include "table.h"
 
 enum { DIMENSIONS = CLI_LONG, NO_NORMALIZE, FORCE, JSON };
 
@@ -17,8 +18,8 @@ static const cli_option OPTIONS[] = {
 static void print_created(const char *path, const npv_store_options *options, bool json) {
     const bool normalize = options->normalize != NPV_NORMALIZE_OFF;
     if (!json) {
-        printf("created %s: %zu dimensions, vectors %s\n", path, options->dimensions,
-               normalize ? "scaled to unit length" : "kept as they are");
+        cli_print_line("created %s: %zu dimensions, vectors %s", path, options->dimensions,
+                       normalize ? "scaled to unit length" : "kept as they are");
         return;
     }
     printf("{\"path\": ");

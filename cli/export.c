@@ -9,6 +9,7 @@
 #include "json_text.h"
 #include "output.h"
 #include "progress.h"
+#include "table.h"
 
 enum { FORMAT = CLI_LONG, NO_VECTORS, VECTOR_FIELD, COMPRESS, FORCE, JSON };
 
@@ -89,7 +90,7 @@ static void write_file(npv_store *store, const char *path, const char *output, c
 
 static void print_exported(uint64_t rows, const char *output, bool json) {
     if (!json) {
-        printf("wrote %" PRIu64 " row%s to %s\n", rows, rows == 1 ? "" : "s", output);
+        cli_print_line("wrote %" PRIu64 " row%s to %s", rows, rows == 1 ? "" : "s", output);
         return;
     }
     printf("{\"path\": ");

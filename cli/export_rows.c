@@ -52,7 +52,7 @@ void cli_write_npy(npv_store *store, FILE *file) {
     fputc(HEADER, file);
     fputc(0, file);
     fwrite(header, 1, HEADER, file);
-    write_vectors(store, NULL, 0, file);
+    write_vectors(store, (const unsigned char *)"", 0, file);
 }
 
 /* ---------------------------------------------------------------------------------------------------- JSON Lines -- */

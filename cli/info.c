@@ -37,15 +37,15 @@ static void print_json(const char *path, const npv_info *info) {
 }
 
 static void print_facts(const char *path, const npv_info *info) {
-    cli_print_fact("file", "%s", path);
-    cli_print_fact("bytes", "%" PRIu64, file_size(path));
-    cli_print_fact("rows", "%" PRIu64, info->rows);
-    cli_print_fact("dimensions", "%zu", info->dimensions);
-    cli_print_fact("normalized", "%s", info->normalize ? "yes" : "no");
-    cli_print_fact("metadata", "%s", kind_name(info->metadata));
-    cli_print_fact("vectors", "%s", info->origin);
-    cli_print_fact("kernels", "%s", info->kernels);
-    cli_print_fact("threads", "%u", info->threads);
+    cli_print_line("file         %s", path);
+    cli_print_line("bytes        %" PRIu64, file_size(path));
+    cli_print_line("rows         %" PRIu64, info->rows);
+    cli_print_line("dimensions   %zu", info->dimensions);
+    cli_print_line("normalized   %s", info->normalize ? "yes" : "no");
+    cli_print_line("metadata     %s", kind_name(info->metadata));
+    cli_print_line("vectors      %s", info->origin);
+    cli_print_line("kernels      %s", info->kernels);
+    cli_print_line("threads      %u", info->threads);
 }
 
 static int run(int argc, char **argv) {

@@ -1,5 +1,6 @@
 #include "output.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,13 +9,26 @@
 #include "report.h"
 #include "text.h"
 
-static char *temporary;
+static char *volatile temporary;
 
 static void remove_temporary(void) {
     if (temporary != NULL)
         unlink(temporary);
-    free(temporary);
-    temporary = NULL;
+}
+
+/* Whoever interrupts us finds nothing left over. */
+static void remove_and_stop(int number) {
+    remove_temporary();
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+static void watch_for_the_end(void) {
+    static const int NUMBERS[] = {SIGHUP, SIGINT, SIGTERM};
+    atexit(remove_temporary);
+    for (size_t i = 0; i < sizeof NUMBERS / sizeof *NUMBERS; i++)
+        if (signal(NUMBERS[i], remove_and_stop) == SIG_IGN)
+            signal(NUMBERS[i], SIG_IGN);
 }
 
 FILE *cli_open_output(const char *path) {
@@ -27,7 +41,7 @@ FILE *cli_open_output(const char *path) {
     if (fd < 0)
         cli_fail_io(path, "creating a file beside it");
     temporary = name.text;
-    atexit(remove_temporary);
+    watch_for_the_end();
     /* mkstemp lets nobody else read the file; the mask says who may. */
     const mode_t mask = umask(0);
     umask(mask);
@@ -44,6 +58,7 @@ void cli_commit_output(FILE *file, const char *path) {
         cli_fail_io(path, "writing");
     if (rename(temporary, path) != 0)
         cli_fail_io(path, "renaming the new file");
-    free(temporary);
+    char *renamed = temporary;
     temporary = NULL;
+    free(renamed);
 }

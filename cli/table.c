@@ -15,7 +15,6 @@
 #define ELLIPSIS "\xe2\x80\xa6"
 #define LEAST_WIDTH 8 /* of a column that is cut */
 #define USUAL_TERMINAL 80
-#define FACT_WIDTH 13
 
 static void push(cli_table *table, char *cell) {
     if (table->count == table->capacity) {
@@ -32,12 +31,13 @@ void cli_add_cell(cli_table *table, const char *text, size_t size) {
 }
 
 void cli_add_cell_format(cli_table *table, const char *format, ...) {
-    char text[64];
+    cli_buffer text = {0};
     va_list values;
     va_start(values, format);
-    vsnprintf(text, sizeof text, format, values);
+    cli_append_values(&text, format, values);
     va_end(values);
-    cli_add_cell(table, text, strlen(text));
+    cli_add_cell(table, text.text, text.size);
+    free(text.text);
 }
 
 void cli_add_column(cli_table *table, const char *name, bool right) {
@@ -130,14 +130,14 @@ void cli_print_table(cli_table *table) {
     *table = (cli_table){0};
 }
 
-void cli_print_fact(const char *name, const char *format, ...) {
-    cli_buffer shown = {0};
-    char value[1024];
+void cli_print_line(const char *format, ...) {
+    cli_buffer line = {0}, shown = {0};
     va_list values;
     va_start(values, format);
-    vsnprintf(value, sizeof value, format, values);
+    cli_append_values(&line, format, values);
     va_end(values);
-    cli_append_visible(&shown, value, strlen(value));
-    printf("%-*s%s\n", FACT_WIDTH, name, shown.text);
+    cli_append_visible(&shown, line.text, line.size);
+    puts(shown.text);
+    free(line.text);
     free(shown.text);
 }

@@ -22,7 +22,7 @@ void cli_add_cell_format(cli_table *table, const char *format, ...) __attribute_
 /* Prints the table, if it has rows, and frees it. */
 void cli_print_table(cli_table *table);
 
-/* Prints "name   value" with the names of all such lines aligned. */
-void cli_print_fact(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Prints a line of text that is shown as a cell is. */
+void cli_print_line(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -3,7 +3,6 @@
 
 #include "text.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <wchar.h>
@@ -25,16 +24,21 @@ void cli_append(cli_buffer *buffer, const char *text, size_t size) {
     buffer->text[buffer->size] = '\0';
 }
 
+void cli_append_values(cli_buffer *buffer, const char *format, va_list values) {
+    va_list again;
+    va_copy(again, values);
+    const int size = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    reserve(buffer, (size_t)size);
+    vsnprintf(buffer->text + buffer->size, (size_t)size + 1, format, values);
+    buffer->size += (size_t)size;
+}
+
 void cli_append_format(cli_buffer *buffer, const char *format, ...) {
     va_list values;
     va_start(values, format);
-    const int size = vsnprintf(NULL, 0, format, values);
+    cli_append_values(buffer, format, values);
     va_end(values);
-    reserve(buffer, (size_t)size);
-    va_start(values, format);
-    vsnprintf(buffer->text + buffer->size, (size_t)size + 1, format, values);
-    va_end(values);
-    buffer->size += (size_t)size;
 }
 
 uint32_t cli_next_character(const char **at, const char *end) {

@@ -2,6 +2,7 @@
 #ifndef CLI_TEXT_H
 #define CLI_TEXT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@ typedef struct cli_buffer {
 
 void cli_append(cli_buffer *buffer, const char *text, size_t size);
 void cli_append_format(cli_buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cli_append_values(cli_buffer *buffer, const char *format, va_list values);
 
 /* What cli_next_character returns for a byte that is not UTF-8. */
 #define CLI_NOT_UTF8 UINT32_MAX

@@ -265,6 +265,13 @@ def test_info_of_a_mapped_store(store):
         assert re.search(rf"^{fact}$", table, re.M)
 
 
+def test_names_that_are_not_utf8(tmp_path):
+    path = os.fsencode(tmp_path) + b"/caf\xe9.npz"
+    done("create", os.fsdecode(path), "--dimensions", 2)
+    assert npvec("info", os.fsdecode(path), "--json").json["path"].endswith("/caf\ufffd.npz")
+    assert r"/caf\xe9.npz" in done("info", os.fsdecode(path))
+
+
 def test_info_says_why_vectors_were_converted(tmp_path):
     path = tmp_path / "double.npz"
     np.savez(path, vectors=np.array([[3.0, 4.0]]))

@@ -524,6 +524,20 @@ def test_wrong_csv(tmp_path, text, message):
     assert os.listdir(tmp_path) == ["in.csv"]
 
 
+def test_csv_with_a_quote_that_is_never_closed_is_refused_in_bounded_memory(tmp_path):
+    text = b'vector,a\n1 2,"' + (b"x" * 1023 + b"\n") * 70000
+    message = refused("add", tmp_path / "s.npz", "-", "--format", "csv", "--create", stdin=text)
+    assert message == (
+        "npvec add: standard input:2: expected a cell of at most 67108864 bytes, found more: is a quote not closed?"
+    )
+
+
+def test_csv_document_of_too_many_bytes(tmp_path):
+    text = "vector,a,b\n1 2," + "x" * 9000000 + "," + "y" * 9000000 + "\n"
+    message = refused("add", tmp_path / "s.npz", "-", "--format", "csv", "--create", stdin=text)
+    assert message == "npvec add: standard input:2: expected a document of at most 16777216 bytes, found more"
+
+
 # ---------------------------------------------------------------------------------------------------------- fvecs
 
 

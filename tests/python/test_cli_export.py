@@ -7,6 +7,7 @@ import signal
 import stat
 import struct
 import subprocess
+import time
 
 import numpy as np
 import pytest
@@ -172,6 +173,21 @@ def test_export_that_fails_half_way_leaves_nothing(tmp_path):
         check=False,
     )
     assert result.returncode == 2 and b"writing failed: File too large" in result.stderr
+    assert os.listdir(directory) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_export_that_is_interrupted_leaves_nothing(tmp_path, number):
+    big = tmp_path / "big.npz"
+    np.savez(big, vectors=np.ones((30000, 384), np.float32))
+    directory = tmp_path / "out"
+    directory.mkdir()
+    process = subprocess.Popen([COMMAND, "export", big, directory / "o.jsonl"])
+    while not os.listdir(directory):
+        time.sleep(0.001)
+    time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(timeout=60) == -number
     assert os.listdir(directory) == []
 
 

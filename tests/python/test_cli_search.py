@@ -102,6 +102,15 @@ def test_nothing_found_is_exit_code_one(store):
     assert (result.code, result.json) == (1, {"hits": []})
 
 
+def test_documents_that_cannot_be_read_are_told_by_row(tmp_path):
+    path = tmp_path / "s.npz"
+    np.savez(path, vectors=np.eye(2, dtype=np.float32), metadata=np.array([{"a": 1}, {"a": {1, 2}}], dtype=object))
+    message = refused("search", path, "--vector", "-", stdin="1 0")
+    assert message.startswith(f"npvec search: {path}: ") and "row 1" in message
+    message = refused("add", tmp_path / "t.npz", path, "--create")
+    assert message.startswith(f"npvec add: {path}: ") and "row 1" in message
+
+
 def test_several_queries_have_several_results(store):
     result = npvec("search", store, "--vector", "-", "-k", 1, "--json", stdin="[[1, 0], [0, 1]]").json
     assert [[hit["row"] for hit in one["hits"]] for one in result["results"]] == [[0], [5]]
