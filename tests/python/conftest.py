@@ -1,5 +1,6 @@
 """What the Python tests share. scripts/pytest.sh says in the environment what is to be tested, and with what."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -17,6 +18,12 @@ def _directories(variable):
 
 # What PYTHONPATH must be for another NumPy than the one of these tests, by its version.
 NUMPYS = {"newest": "", **_directories("NPVEC_NUMPY_DIRS")}
+
+# The same for releases of numpy-vector-store. The newest needs Python 3.11.
+ORIGINALS = {
+    **_directories("NPVEC_ORIGINAL_DIRS"),
+    **({"newest": ""} if importlib.util.find_spec("numpy_vector_store") else {}),
+}
 
 
 def run_python(script, *arguments, path=""):
