@@ -141,39 +141,53 @@ static void test_integers_are_kept_at_every_width(void **state) {
     }
 }
 
+static void test_only_a_uint64_above_int64_is_no_int(void **state) {
+    (void)state;
+    npv_buffer out = {NULL, 0, 0};
+    npv_value_write_numpy(&out, "<u8", BYTES("\xff\xff\xff\xff\xff\xff\xff\x7f"), NULL);
+    npv_value_write_numpy(&out, "<u8", BYTES("\0\0\0\0\0\0\0\x80"), NULL);
+    npv_bytes rest = bytes_of(&out);
+    const npv_value fits = npv_value_next(&rest), is_larger = npv_value_next(&rest);
+    assert_int_equal(fits.kind, NPV_VALUE_INT);
+    assert_true(fits.integer == INT64_MAX);
+    assert_int_equal(is_larger.kind, NPV_VALUE_UINT);
+    assert_true(is_larger.natural == (uint64_t)INT64_MAX + 1);
+    free(out.data);
+}
+
 static void test_utf8_takes_lone_surrogates_and_nothing_else_that_is_wrong(void **state) {
     (void)state;
     const npv_bytes valid[] = {BYTES(""),
-                                      BYTES("plain ASCII, longer than eight"),
-                                      BYTES("\xc2\x80"),
-                                      BYTES("\xdf\xbf"),
-                                      BYTES("\xe0\xa0\x80"),
-                                      BYTES("\xed\x9f\xbf"),
-                                      BYTES("\xed\xa0\x80"),
-                                      BYTES("\xed\xbf\xbf"),
-                                      BYTES("\xef\xbf\xbf"),
-                                      BYTES("\xf0\x90\x80\x80"),
-                                      BYTES("\xf4\x8f\xbf\xbf"),
-                                      BYTES("1234567\xc3\xa9"
-                                            "1234567\0")};
+                               BYTES("plain ASCII, longer than eight"),
+                               BYTES("\xc2\x80"),
+                               BYTES("\xdf\xbf"),
+                               BYTES("\xe0\xa0\x80"),
+                               BYTES("\xed\x9f\xbf"),
+                               BYTES("\xed\xa0\x80"),
+                               BYTES("\xed\xbf\xbf"),
+                               BYTES("\xef\xbf\xbf"),
+                               BYTES("\xf0\x90\x80\x80"),
+                               BYTES("\xf4\x8f\xbf\xbf"),
+                               BYTES("1234567\xc3\xa9"
+                                     "1234567\0")};
     const npv_bytes invalid[] = {BYTES("\x80"),
-                                        BYTES("\xbf"),
-                                        BYTES("\xc0\x80"),
-                                        BYTES("\xc1\xbf"),
-                                        BYTES("\xc2"),
-                                        BYTES("\xc2"
-                                              "a"),
-                                        BYTES("\xe0\x9f\xbf"),
-                                        BYTES("\xe1\x80"),
-                                        BYTES("\xe1\x80"
-                                              "a"),
-                                        BYTES("\xf0\x8f\xbf\xbf"),
-                                        BYTES("\xf0\x90\x80"),
-                                        BYTES("\xf4\x90\x80\x80"),
-                                        BYTES("\xf5\x80\x80\x80"),
-                                        BYTES("\xff"),
-                                        BYTES("12345678\x80"),
-                                        BYTES("1234567\xc3")};
+                                 BYTES("\xbf"),
+                                 BYTES("\xc0\x80"),
+                                 BYTES("\xc1\xbf"),
+                                 BYTES("\xc2"),
+                                 BYTES("\xc2"
+                                       "a"),
+                                 BYTES("\xe0\x9f\xbf"),
+                                 BYTES("\xe1\x80"),
+                                 BYTES("\xe1\x80"
+                                       "a"),
+                                 BYTES("\xf0\x8f\xbf\xbf"),
+                                 BYTES("\xf0\x90\x80"),
+                                 BYTES("\xf4\x90\x80\x80"),
+                                 BYTES("\xf5\x80\x80\x80"),
+                                 BYTES("\xff"),
+                                 BYTES("12345678\x80"),
+                                 BYTES("1234567\xc3")};
     for (size_t i = 0; i < COUNT(valid); i++)
         assert_true(npv_utf8_valid(valid[i]));
     for (size_t i = 0; i < COUNT(invalid); i++)
@@ -290,6 +304,7 @@ static void test_documents_have_a_largest_size(void **state) {
     json[NPV_MAX_DOCUMENT_BYTES - 1] = '"';
     json[NPV_MAX_DOCUMENT_BYTES] = '\0';
     assert_int_equal(parse(json, &fragment, &error), NPV_E_LIMIT); /* as stored */
+    assert_int_equal(fragment.size, 0);
     json[NPV_MAX_DOCUMENT_BYTES] = ' ';
     json[NPV_MAX_DOCUMENT_BYTES + 1] = '\0';
     assert_int_equal(parse(json, &fragment, &error), NPV_E_LIMIT); /* as JSON */
@@ -475,6 +490,10 @@ static void test_truncating_undoes_appends(void **state) {
     assert_int_equal(npv_documents_append_none(&documents, 2, NULL), NPV_OK);
     assert_int_equal(npv_documents_append(&documents, BYTES("(t"), NULL), NPV_OK);
     assert_bytes(npv_documents_get(&documents, 1), BYTES("\x88"));
+    npv_documents_truncate(&documents, 4);
+    assert_int_equal(documents.fragments_size, 2);
+    assert_int_equal(npv_documents_append_none(&documents, 1, NULL), NPV_OK);
+    assert_int_equal(npv_documents_append(&documents, BYTES("(t"), NULL), NPV_OK);
     assert_int_equal(npv_documents_get(&documents, 4).size, 0); /* was a document before */
     assert_bytes(npv_documents_get(&documents, 5), BYTES("(t"));
     npv_documents_truncate(&documents, 0);
@@ -488,6 +507,7 @@ int main(void) {
         cmocka_unit_test(test_reading_yields_what_was_written),
         cmocka_unit_test(test_skipping_steps_over_whole_values),
         cmocka_unit_test(test_integers_are_kept_at_every_width),
+        cmocka_unit_test(test_only_a_uint64_above_int64_is_no_int),
         cmocka_unit_test(test_utf8_takes_lone_surrogates_and_nothing_else_that_is_wrong),
         cmocka_unit_test(test_json_becomes_fragments_in_key_order),
         cmocka_unit_test(test_mistakes_in_json_have_a_position),
