@@ -31,13 +31,14 @@ tsan: build-tsan ## run the C tests under the thread sanitizer
 
 test-aarch64: ## run the kernel tests for aarch64 under qemu
 	@scripts/setup.sh --aarch64
-	@cmake -S tests/aarch64 -B build/aarch64 -G Ninja --toolchain cmake/aarch64-linux-gnu.cmake
+	@mkdir -p build
+	@cmake -S tests/aarch64 -B build/aarch64 -G Ninja --toolchain $(CURDIR)/cmake/aarch64-linux-gnu.cmake \
+		-DNPVEC_WERROR=$(NPVEC_WERROR) >build/aarch64.log
 	@cmake --build build/aarch64 -- --quiet
 	ctest --test-dir build/aarch64 --output-on-failure
 
-bench: build-release ## compare the speed of a search with NumPy's
-	@scripts/venv.sh
-	build/venv/bin/python bench/search.py
+bench: build-release ## compare the speed with NumPy, FAISS and others (ARGS="--help" lists options)
+	@scripts/bench.sh $(ARGS)
 
 format: ## format all C sources
 	@scripts/format.sh
