@@ -444,6 +444,19 @@ static void origin_says_why_vectors_are_converted(void **state) {
     forge_remove_files();
 }
 
+static void deflated_vectors_are_never_mapped(void **state) {
+    (void)state;
+    for (size_t moved = 0; moved < 4; moved++) { /* wherever they lie */
+        const foreign members[] = {
+            {&"xxxx"[moved], F4, NULL, 0}, {"vectors.npy", F4, rows, sizeof rows}, {NULL, NULL, NULL, 0}};
+        write_foreign(forge_path("a"), members, true, "");
+        npv_archive_facts facts;
+        assert_int_equal(open_only(forge_path("a"), &facts, NULL), NPV_OK);
+        assert_false(facts.mappable);
+    }
+    forge_remove_files();
+}
+
 static void double_that_does_not_fit_is_named(void **state) {
     (void)state;
     double values[15] = {0};
@@ -490,38 +503,42 @@ static void only_exact_marks_count(void **state) {
     static const struct {
         const char *comment;
         bool marked;
+        size_t zeros; /* that follow */
     } cases[] = {
-        {"npvec 1 0102030405060708090a0b0c0d0e0f10 1", true},
-        {"npvec 1 0102030405060708090a0b0c0d0e0f10 9223372036854775807", true},
-        {"npvec 1 0102030405060708090a0b0c0d0e0f10 9223372036854775808", false},
-        {"npvec 1 0102030405060708090a0b0c0d0e0f10 99999999999999999999", false},
-        {"npvec 1 0102030405060708090a0b0c0d0e0f10 0", false},
-        {"npvec 1 0102030405060708090a0b0c0d0e0f10 01", false},
-        {"npvec 1 0102030405060708090a0b0c0d0e0f10 -1", false},
-        {"npvec 1 0102030405060708090a0b0c0d0e0f10 +1", false},
-        {"npvec 1 0102030405060708090a0b0c0d0e0f10  1", false},
-        {"npvec 1 0102030405060708090a0b0c0d0e0f10 1 ", false},
-        {"npvec 1 0102030405060708090a0b0c0d0e0f10 1\n", false},
-        {"npvec 1 0102030405060708090a0b0c0d0e0f10 ", false},
-        {"npvec 1 0102030405060708090a0b0c0d0e0f10", false},
-        {"npvec 1 0102030405060708090A0b0c0d0e0f10 1", false},
-        {"npvec 1 0102030405060708090a0b0c0d0e0f1 1", false},
-        {"npvec 1 0102030405060708090a0b0c0d0e0f100 1", false},
-        {"npvec 1 00000000000000000000000000000000 1", false},
-        {"npvec 2 0102030405060708090a0b0c0d0e0f10 1", false},
-        {"npvec 1 0x02030405060708090a0b0c0d0e0f10 1", false},
-        {" npvec 1 0102030405060708090a0b0c0d0e0f10 1", false},
-        {"npvec", false},
-        {"", false},
+        {"npvec 1 0102030405060708090a0b0c0d0e0f10 1", false, 1},
+        {"npvec 1 0102030405060708090a0b0c0d0e0f10 1", true, 0},
+        {"npvec 1 0102030405060708090a0b0c0d0e0f10 9223372036854775807", true, 0},
+        {"npvec 1 0102030405060708090a0b0c0d0e0f10 9223372036854775808", false, 0},
+        {"npvec 1 0102030405060708090a0b0c0d0e0f10 99999999999999999999", false, 0},
+        {"npvec 1 0102030405060708090a0b0c0d0e0f10 0", false, 0},
+        {"npvec 1 0102030405060708090a0b0c0d0e0f10 01", false, 0},
+        {"npvec 1 0102030405060708090a0b0c0d0e0f10 -1", false, 0},
+        {"npvec 1 0102030405060708090a0b0c0d0e0f10 +1", false, 0},
+        {"npvec 1 0102030405060708090a0b0c0d0e0f10  1", false, 0},
+        {"npvec 1 0102030405060708090a0b0c0d0e0f10 1 ", false, 0},
+        {"npvec 1 0102030405060708090a0b0c0d0e0f10 1\n", false, 0},
+        {"npvec 1 0102030405060708090a0b0c0d0e0f10 ", false, 0},
+        {"npvec 1 0102030405060708090a0b0c0d0e0f10", false, 0},
+        {"npvec 1 0102030405060708090A0b0c0d0e0f10 1", false, 0},
+        {"npvec 1 0102030405060708090a0b0c0d0e0f1 1", false, 0},
+        {"npvec 1 0102030405060708090a0b0c0d0e0f100 1", false, 0},
+        {"npvec 1 00000000000000000000000000000000 1", false, 0},
+        {"npvec 2 0102030405060708090a0b0c0d0e0f10 1", false, 0},
+        {"npvec 1 0x02030405060708090a0b0c0d0e0f10 1", false, 0},
+        {" npvec 1 0102030405060708090a0b0c0d0e0f10 1", false, 0},
+        {"npvec", false, 0},
+        {"", false, 0},
     };
     assert_int_equal(write_store(forge_path("a"), false, (npv_bytes){NULL, 0}, NULL), NPV_OK);
     npv_buffer whole = forge_read(forge_path("a"));
     const size_t end = forge_end(whole);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const size_t length = strlen(cases[i].comment);
         npv_buffer bytes = {NULL, 0, 0};
         assert_int_equal(npv_buffer_append(&bytes, whole.data, end + 22, NULL), NPV_OK);
-        assert_int_equal(npv_buffer_append(&bytes, cases[i].comment, strlen(cases[i].comment), NULL), NPV_OK);
-        forge_put16(bytes, end + 20, (unsigned)strlen(cases[i].comment));
+        assert_int_equal(npv_buffer_append(&bytes, cases[i].comment, length, NULL), NPV_OK);
+        assert_int_equal(npv_buffer_append(&bytes, zeros, cases[i].zeros, NULL), NPV_OK);
+        forge_put16(bytes, end + 20, (unsigned)(length + cases[i].zeros));
         forge_write(forge_path("a"), (npv_bytes){bytes.data, bytes.size});
         free(bytes.data);
         npv_archive_facts facts;
@@ -660,6 +677,7 @@ int main(void) {
         cmocka_unit_test(other_files_are_refused),
         cmocka_unit_test(bare_npy_is_vectors_alone),
         cmocka_unit_test(origin_says_why_vectors_are_converted),
+        cmocka_unit_test(deflated_vectors_are_never_mapped),
         cmocka_unit_test(double_that_does_not_fit_is_named),
         cmocka_unit_test(inflating_bombs_cost_nothing),
         cmocka_unit_test(only_exact_marks_count),
