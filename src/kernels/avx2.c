@@ -1,6 +1,7 @@
 /* x86-64 with AVX2 and FMA: sixteen lanes in four registers. */
 #include "code_header.h"
 #include "tables.h"
+#include "vectors.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -49,68 +50,18 @@ TARGET static inline double lanes_reduce(lanes_f64x16 sum) {
     return _mm_cvtsd_f64(_mm_add_sd(by2, _mm_unpackhi_pd(by2, by2)));
 }
 
-TARGET static inline lanes_f64x16 lanes_splat(double x) {
-    const __m256d all = _mm256_set1_pd(x);
-    return (lanes_f64x16){all, all, all, all};
-}
-
-TARGET static inline lanes_f64x16 lanes_add(lanes_f64x16 x, lanes_f64x16 y) {
-    return (lanes_f64x16){_mm256_add_pd(x.a, y.a), _mm256_add_pd(x.b, y.b), _mm256_add_pd(x.c, y.c),
-                          _mm256_add_pd(x.d, y.d)};
-}
-
-TARGET static inline lanes_f64x16 lanes_multiply(lanes_f64x16 x, lanes_f64x16 y) {
-    return (lanes_f64x16){_mm256_mul_pd(x.a, y.a), _mm256_mul_pd(x.b, y.b), _mm256_mul_pd(x.c, y.c),
-                          _mm256_mul_pd(x.d, y.d)};
-}
-
-TARGET static inline lanes_f64x16 lanes_subtract_product(lanes_f64x16 from, lanes_f64x16 x, lanes_f64x16 y) {
-    return (lanes_f64x16){_mm256_fnmadd_pd(x.a, y.a, from.a), _mm256_fnmadd_pd(x.b, y.b, from.b),
-                          _mm256_fnmadd_pd(x.c, y.c, from.c), _mm256_fnmadd_pd(x.d, y.d, from.d)};
-}
-
-TARGET static inline lanes_f64x16 lanes_larger(lanes_f64x16 x, lanes_f64x16 y) {
-    const __m256d sign = _mm256_set1_pd(-0.0);
-    return (lanes_f64x16){
-        _mm256_max_pd(x.a, _mm256_andnot_pd(sign, y.a)), _mm256_max_pd(x.b, _mm256_andnot_pd(sign, y.b)),
-        _mm256_max_pd(x.c, _mm256_andnot_pd(sign, y.c)), _mm256_max_pd(x.d, _mm256_andnot_pd(sign, y.d))};
-}
-
-TARGET static inline double lanes_largest(lanes_f64x16 x) {
-    const __m256d by4 = _mm256_max_pd(_mm256_max_pd(x.a, x.c), _mm256_max_pd(x.b, x.d));
-    const __m128d by2 = _mm_max_pd(_mm256_castpd256_pd128(by4), _mm256_extractf128_pd(by4, 1));
-    return _mm_cvtsd_f64(_mm_max_sd(by2, _mm_unpackhi_pd(by2, by2)));
-}
-
-TARGET static inline lanes_f64x16 lanes_without_nibble(lanes_f64x16 x) {
-    const __m256d kept = _mm256_castsi256_pd(_mm256_set1_epi64x(~15));
-    return (lanes_f64x16){_mm256_and_pd(x.a, kept), _mm256_and_pd(x.b, kept), _mm256_and_pd(x.c, kept),
-                          _mm256_and_pd(x.d, kept)};
-}
-
-/* The lower halves of the doubles: codes as int32, in the order 0 1 4 5 2 3 6 7. */
-TARGET static inline __m256i lower_halves(__m256d x, __m256d y) {
-    return _mm256_castps_si256(_mm256_shuffle_ps(_mm256_castpd_ps(x), _mm256_castpd_ps(y), 0x88));
-}
-
-TARGET static inline void lanes_store_bytes(uint8_t *to, lanes_f64x16 x) {
-    const __m256i words = _mm256_packs_epi32(lower_halves(x.a, x.b), lower_halves(x.c, x.d));
-    const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
-    const __m128i order = _mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15);
-    _mm_storeu_si128((__m128i *)to, _mm_shuffle_epi8(bytes, order));
-}
-
-TARGET static inline void lanes_pack_codes(const uint8_t *codes, uint8_t *high, uint8_t *low) {
-    const __m256i first = _mm256_loadu_si256((const __m256i *)codes);
-    const __m256i second = _mm256_loadu_si256((const __m256i *)(codes + 32));
-    const __m256i lower = _mm256_set1_epi8(15);
-    const __m256i first_high = _mm256_and_si256(_mm256_srli_epi16(first, 4), lower);
-    const __m256i second_low = _mm256_slli_epi16(_mm256_and_si256(second, lower), 4);
-    _mm256_storeu_si256((__m256i *)high, _mm256_or_si256(first_high, _mm256_andnot_si256(lower, second)));
-    _mm256_storeu_si256((__m256i *)low, _mm256_or_si256(_mm256_and_si256(first, lower), second_low));
-}
-
 #include "score_template.h"
+
+/* Of two operands of which one is not a number, the processor takes the second. */
+TARGET static inline __m256 larger_f32x8(vector_f32x8 x, vector_f32x8 y) {
+    return _mm256_max_ps(y, x);
+}
+
+TARGET static inline void store_bytes_i32x8(uint8_t *to, vector_i32x8 x) {
+    const __m256i last = _mm256_set1_epi32(0x0C080400);
+    const __m256i bytes = _mm256_shuffle_epi8((__m256i)x, last); /* four in each half of the register */
+    _mm_storeu_si64(to, _mm_unpacklo_epi32(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1)));
+}
 
 #include "encode_template.h"
 

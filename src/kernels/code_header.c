@@ -1,52 +1,60 @@
 #include "code_header.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
-float npv_code_step(float along, double largest, double squares) {
-    const double size = fmax(largest, fabs((double)along));
-    /* A NaN may have slipped past the maximum, but not past the sum. */
-    if (!(squares < HUGE_VAL) || !(size <= NPV_MOST_CODED) || (size < NPV_LEAST_CODED && size > 0))
-        return -1;
-    return largest < NPV_LEAST_CODED ? 0 : (float)(largest / 127);
+/* Whether float32 can hold a useful bound of the row. Infinities are too large; a NaN in p shows in the sums only. */
+static bool can_be_coded(float along, float largest) {
+    const float size = fmaxf(fabsf(along), largest);
+    return !isnan(along) && size <= NPV_MOST_CODED && (size >= NPV_LEAST_CODED || size == 0);
 }
 
-/* The nearest float above. */
+float npv_code_step(float along, float largest) {
+    return can_be_coded(along, largest) && largest >= NPV_LEAST_CODED ? largest / 127 : 0;
+}
+
+/* The nearest float above, and 0 for 0. */
 static float above(double x) {
-    return nextafterf((float)x, HUGE_VALF);
+    return x > 0 ? nextafterf((float)x, HUGE_VALF) : 0;
 }
 
 /*
- * A length from a sum of squares, never too short. Let u = 2^-53, p the true vector, p' = p (1 + u) the computed one
- * (t v[j] is exact, the difference rounds once), c what the codes stand for (exact: step has 24 bits, the factor 9).
+ * Why the errors are large enough. Let u = 2^-24, and y = p' / step as computed, where p' is the computed p, and c the
+ * integers or half-integers that the codes stand for, in steps. |v| is at most 2.
  *
- *   |p' - c| as computed, element by element: p' - c rounds once, so the true one is at most (1 + 2u) as long.
- *   Its square rounds once, and is added to a lane of at most 65,536 / 16 squares, which is added to three or four
- *   others: 4,102 roundings, so the sum is at least (1 - 4,102 u) of the true one: 2^-40. The root rounds once.
- *   |p - c| <= |p' - c| + |p' - p| <= |p' - c| + 2u |p|.
+ *   p' against p:  t v[j] and the difference round once each:     |p' - p| <= u |p'| + 2u |t|, and 2^-142 for underflow
+ *   y against p':  1 / step and the product round once each:      |step y - p'| <= 2.1 u |p'|
+ *   y - c:         rounds once:                                   u |y - c|
+ *   sum of squares: a square rounds once, and takes part in up to 65,536 / 16 + 4 additions: 4,101 u, or 2^-11.9, of
+ *                  the sum, half of that of its root. Squares that underflow are less than 2^-60 of a step together.
  *
- * No square underflows: p is a multiple of 2^-298 (products of two denormals). 2^-20 of the length and 2^-50 of |p|
- * cover all that many times over, and the rounding to float32 goes up.
+ * So |p - step c| <= step |y - c| (1 + 2^-12) + 3.2 u |p'| + 2u |t| + 2^-142, and 8u = 2^-21 of |p'| and |t| are more
+ * than the rest: one of them is above 2^-110, or x is zero and all is exact. The rounding to float32 goes up.
+ *
+ * The steps themselves stay between 2^-117 and 2^94, and |y| below 127.001: codes are 1 to 255.
  */
-static double at_least(double squares, double squares_of_p) {
-    return (sqrt(squares) + 0x1p-50 * sqrt(squares_of_p)) * (1 + 0x1p-20);
-}
-
-npv_code_header npv_code_header_of(float along, float step, double squares, double squares4, double squares8) {
-    if (step < 0)
-        return (npv_code_header){0, 0, HUGE_VALF, HUGE_VALF, 0};
-    if (squares == 0)
-        return (npv_code_header){.along = along};
-    const double error4 = at_least(squares4, squares);
-    const double error8 = at_least(squares8, squares);
+npv_code_header npv_code_header_of(float along, float largest, const npv_code_sums *sums) {
+    if (!can_be_coded(along, largest) || isnan(sums->whole))
+        return (npv_code_header){.error4 = HUGE_VALF, .error8 = HUGE_VALF};
+    const double margin = 1 + 0x1p-12;
+    const double step = (double)npv_code_step(along, largest);
+    /* Without a step: each of at most 256^2 dimensions is at most `largest`, and the codes stand for zero. */
+    const double whole = step > 0 ? step * sqrt((double)sums->whole) * margin : 256 * (double)largest;
+    const double missed = step > 0 ? 0 : whole;
+    const double rounding = 0x1p-21 * (whole + fabs((double)along));
+    const double error4 = step * sqrt((double)sums->off4) * margin + missed + rounding;
+    const double error8 = step * sqrt((double)sums->off8) * margin + missed + rounding;
     return (npv_code_header){.along = along,
-                             .step = step,
+                             .step = (float)step,
                              .error4 = above(error4),
                              .error8 = above(error8),
-                             .length = above(at_least(squares, squares) + fmax(error4, error8))};
+                             .length = above(whole + rounding + fmax(error4, error8))};
 }
 
-void npv_code_nothing(size_t dimensions, uint8_t *high, uint8_t *low) {
+void npv_code_undo(const npv_code_header *header, size_t dimensions, uint8_t *high, uint8_t *low) {
+    if (header->error8 < HUGE_VALF)
+        return;
     memset(high, 0x88, NPV_PLANE_BYTES(dimensions));
     memset(low, 0, NPV_PLANE_BYTES(dimensions));
 }

@@ -4,19 +4,18 @@
 
 #include "kernels.h"
 
-/*
- * The step for p of which `largest` is max|p[j]| and `squares` the sum of squares; or a negative number where the row
- * cannot be coded. With the step rounded to nearest, |p[j] / step| stays below 127.001: codes are 1 to 255.
- */
-float npv_code_step(float along, double largest, double squares);
+/* The step for p of which `largest` is max|p[j]|; 0 if there is nothing to code, or the row cannot be coded. */
+float npv_code_step(float along, float largest);
 
-/*
- * The header of a row coded with `step` (that of a row that cannot be coded, if it is negative). Sums of squares, in
- * float64 from the codes as written: of p, and of the differences between p and what the codes stand for.
- */
-npv_code_header npv_code_header_of(float along, float step, double squares, double squares4, double squares8);
+/* Sums of squares, in units of the step: of p, and of p less what the high nibbles and the codes stand for. */
+typedef struct npv_code_sums {
+    float whole, off4, off8;
+} npv_code_sums;
 
-/* Writes the codes of a p that is zero. */
-void npv_code_nothing(size_t dimensions, uint8_t *high, uint8_t *low);
+/* The header of a row that was coded with npv_code_step(along, largest). */
+npv_code_header npv_code_header_of(float along, float largest, const npv_code_sums *sums);
+
+/* Puts codes of zero in the place of those of a row that cannot be coded. */
+void npv_code_undo(const npv_code_header *header, size_t dimensions, uint8_t *high, uint8_t *low);
 
 #endif

@@ -51,16 +51,15 @@ typedef struct npv_code_header {
 } npv_code_header;
 
 /*
- * Codes one row, given v as NPV_PADDED(dimensions) doubles that are float32 values, and t, which may be any float: the
- * errors hold for p = x - t v, whatever t and v are.
+ * Codes one row, given v and t. The errors hold for p = x - t v whatever t is, and whatever v is, as long as |v| <= 2.
  *
- * Where max|p[j]| is below NPV_LEAST_CODED, the step is 0 and the errors are |p|. Where it, or |t|, is above
- * NPV_MOST_CODED or not finite, or where neither is zero and both are below NPV_LEAST_CODED, float32 cannot hold a
- * useful bound: then t, step and length are 0 and the errors infinite, which makes every bound infinite.
+ * Where max|p[j]| is below NPV_LEAST_CODED, the step is 0. Where it, or |t|, is above NPV_MOST_CODED or not finite, or
+ * where neither is zero and both are below NPV_LEAST_CODED, float32 cannot hold a useful bound: then the header has
+ * infinite errors and zeros, which makes every bound infinite, and the codes are 128.
  */
-#define NPV_LEAST_CODED 0x1p-110f
-#define NPV_MOST_CODED 0x1p+100f
-typedef void npv_encode_row(const double *direction, float along, const float *x, size_t dimensions, uint8_t *high,
+#define NPV_LEAST_CODED 0x1p-110F
+#define NPV_MOST_CODED 0x1p+100F
+typedef void npv_encode_row(const float *direction, float along, const float *x, size_t dimensions, uint8_t *high,
                             uint8_t *low, npv_code_header *header);
 
 /*

@@ -51,38 +51,49 @@ static void put_nibble(uint8_t *plane, size_t j, int nibble) {
     plane[byte_of(j)] = (uint8_t)(others | nibble << shift_of(j));
 }
 
-/* Dimension j of x - t v. The product is exact. */
-static double remainder_at(const double *direction, float along, const float *x, size_t j) {
-    return (double)x[j] - (double)along * direction[j];
+/* The lane in which dimension j of a code is measured: eight for the low halves of bytes, eight for the high ones. */
+static size_t lane_of(size_t j) {
+    return j % 8 + (j % 64 < 32 ? 0 : 8);
 }
 
-static void encode_row(const double *direction, float along, const float *x, size_t dimensions, uint8_t *high,
-                       uint8_t *low, npv_code_header *header) {
-    double largest = 0;
-    double squares_f64x16[NPV_LANES] = {0};
-    double squares4_f64x16[NPV_LANES] = {0};
-    double squares8_f64x16[NPV_LANES] = {0};
-    for (size_t j = 0; j < dimensions; j++) {
-        const double p = remainder_at(direction, along, x, j);
-        largest = fabs(p) > largest ? fabs(p) : largest;
-        squares_f64x16[j % NPV_LANES] += p * p;
-    }
-    const double squares = reduce(squares_f64x16);
-    const float step = npv_code_step(along, largest, squares);
-    const double inverse = step > 0 ? 1 / (double)step : 0;
+static float reduce_f32(float *sum_f32x16) {
+    for (size_t half = NPV_LANES / 2; half > 0; half /= 2)
+        for (size_t i = 0; i < half; i++)
+            sum_f32x16[i] += sum_f32x16[i + half];
+    return sum_f32x16[0];
+}
 
-    npv_code_nothing(dimensions, high, low);
-    for (size_t j = 0; j < dimensions && step >= 0; j++) {
-        const double p = remainder_at(direction, along, x, j);
-        const int code = (int)rint(p * inverse) + 128;
+static float largest_of(const float *direction, float along, const float *x, size_t dimensions) {
+    float largest = 0;
+    for (size_t j = 0; j < dimensions; j++) {
+        const float p = x[j] - along * direction[j];
+        largest = fabsf(p) > largest ? fabsf(p) : largest;
+    }
+    return largest;
+}
+
+static void encode_row(const float *direction, float along, const float *x, size_t dimensions, uint8_t *high,
+                       uint8_t *low, npv_code_header *header) {
+    const float largest = largest_of(direction, along, x, dimensions);
+    const float step = npv_code_step(along, largest);
+    const float inverse = step > 0 ? 1 / step : 0;
+    float whole_f32x16[NPV_LANES] = {0};
+    float off4_f32x16[NPV_LANES] = {0};
+    float off8_f32x16[NPV_LANES] = {0};
+    for (size_t j = 0; j < 2 * NPV_PLANE_BYTES(dimensions); j++) {
+        const float y = j < dimensions ? (x[j] - along * direction[j]) * inverse : 0;
+        const int code = isnan(y) ? 128 : (int)rintf(y) + 128;
         put_nibble(high, j, code >> 4);
         put_nibble(low, j, code & 15);
-        const double off4 = p - (double)step * ((code & ~15) + 7.5 - 128);
-        const double off8 = p - (double)step * (code - 128);
-        squares4_f64x16[j % NPV_LANES] += off4 * off4;
-        squares8_f64x16[j % NPV_LANES] += off8 * off8;
+        const float off4 = j < dimensions ? y - ((float)(code & ~15) + 7.5F - 128) : 0;
+        const float off8 = y - (float)(code - 128);
+        whole_f32x16[lane_of(j)] += y * y;
+        off4_f32x16[lane_of(j)] += off4 * off4;
+        off8_f32x16[lane_of(j)] += off8 * off8;
     }
-    *header = npv_code_header_of(along, step, squares, reduce(squares4_f64x16), reduce(squares8_f64x16));
+    const npv_code_sums sums = {reduce_f32(whole_f32x16), reduce_f32(off4_f32x16), reduce_f32(off8_f32x16)};
+    *header = npv_code_header_of(along, largest, &sums);
+    npv_code_undo(header, dimensions, high, low);
 }
 
 static void dot_high(const npv_code_query *query, const uint8_t *high, size_t plane_bytes, size_t count,
