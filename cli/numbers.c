@@ -43,6 +43,7 @@ const char *cli_skip_json_number(const char *text) {
 }
 
 float cli_to_float(double value, cli_place place, size_t component) {
+    /* C leaves open what becomes of a number that is too large. */
     const float narrow = fabs(value) > 2 * (double)FLT_MAX ? INFINITY : (float)value;
     if (!isfinite(narrow))
         cli_fail_at(place, "number %zu of the vector: expected at most %g (float32), found %g", component,

@@ -75,29 +75,33 @@ static void fit_widths(size_t *widths, size_t columns, size_t available) {
     }
 }
 
-static void print_spaces(size_t count) {
+static void append_blanks(cli_buffer *line, size_t count) {
     while (count-- > 0)
-        putchar(' ');
+        cli_append(line, " ", 1);
 }
 
-static void print_cell(const char *cell, size_t width, bool right, bool last) {
-    const size_t needed = cli_width(cell);
-    if (needed > width) {
-        const size_t size = cli_fit(cell, width - 1);
-        cli_buffer kept = {0};
-        cli_append(&kept, cell, size);
-        cli_append(&kept, ELLIPSIS, strlen(ELLIPSIS));
-        fputs(kept.text, stdout);
-        if (!last)
-            print_spaces(width - cli_width(kept.text));
-        free(kept.text);
-        return;
+static void append_cell(cli_buffer *line, const char *cell, size_t width, bool right) {
+    const bool cut = cli_width(cell) > width;
+    size_t used;
+    const size_t size = cli_fit(cell, cut ? width - 1 : width, &used);
+    const size_t blanks = width - used - cut;
+    append_blanks(line, right ? blanks : 0);
+    cli_append(line, cell, size);
+    cli_append(line, ELLIPSIS, cut ? strlen(ELLIPSIS) : 0);
+    append_blanks(line, right ? 0 : blanks);
+}
+
+static void print_line(const cli_table *table, char *const *cells, const size_t *widths) {
+    cli_buffer line = {0};
+    for (size_t i = 0; i < table->columns; i++) {
+        append_blanks(&line, i > 0 ? GAP : 0);
+        append_cell(&line, cells[i], widths[i], table->right[i]);
     }
-    if (right)
-        print_spaces(width - needed);
-    fputs(cell, stdout);
-    if (!right && !last)
-        print_spaces(width - needed);
+    while (line.size > 0 && line.text[line.size - 1] == ' ')
+        line.size--;
+    fwrite(line.text, 1, line.size, stdout);
+    putchar('\n');
+    free(line.text);
 }
 
 static size_t *measure(const cli_table *table) {
@@ -115,15 +119,10 @@ static size_t *measure(const cli_table *table) {
 void cli_print_table(cli_table *table) {
     const bool has_rows = table->count > table->columns;
     size_t *widths = has_rows ? measure(table) : NULL;
-    for (size_t i = 0; i < table->count; i++) {
-        const size_t column = i % table->columns;
-        const bool last = column + 1 == table->columns;
-        if (has_rows) {
-            print_cell(table->cells[i], widths[column], table->right[column], last);
-            fputs(last ? "\n" : "  ", stdout);
-        }
+    for (size_t i = 0; has_rows && i < table->count; i += table->columns)
+        print_line(table, table->cells + i, widths);
+    for (size_t i = 0; i < table->count; i++)
         free(table->cells[i]);
-    }
     free(widths);
     free(table->cells);
     free(table->right);

@@ -104,14 +104,16 @@ size_t cli_width(const char *text) {
     return width;
 }
 
-size_t cli_fit(const char *text, size_t columns) {
-    const char *const start = text, *const end = text + strlen(text);
-    size_t width = 0;
-    while (text < end) {
-        const char *const before = text;
-        width += columns_of(cli_next_character(&text, end));
-        if (width > columns)
-            return (size_t)(before - start);
+size_t cli_fit(const char *text, size_t columns, size_t *used) {
+    const char *at = text, *const end = text + strlen(text);
+    *used = 0;
+    while (at < end) {
+        const char *after = at;
+        const size_t width = columns_of(cli_next_character(&after, end));
+        if (*used + width > columns)
+            break;
+        *used += width;
+        at = after;
     }
-    return (size_t)(end - start);
+    return (size_t)(at - text);
 }

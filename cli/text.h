@@ -42,7 +42,7 @@ void cli_append_visible(cli_buffer *buffer, const char *text, size_t size);
 /* Columns that text made by cli_append_visible takes on a terminal. */
 size_t cli_width(const char *text);
 
-/* Bytes of `text` that fit `columns`. */
-size_t cli_fit(const char *text, size_t columns);
+/* Bytes of `text` that fit `columns`, and in *used how many of those they take. */
+size_t cli_fit(const char *text, size_t columns, size_t *used);
 
 #endif
