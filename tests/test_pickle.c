@@ -567,8 +567,7 @@ static void test_a_bomb_of_shared_objects_is_refused(void **state) {
         npv_buffer_append(&opcodes, "l\x94", 2, NULL);
     }
     npv_buffer_append(&opcodes, "l", 1, NULL);
-    assert_rows_refused(1, bytes_of(&opcodes), NPV_E_LIMIT,
-                        "row 0: objects that the rows share expand to more than 128 times");
+    assert_rows_refused(1, bytes_of(&opcodes), NPV_E_LIMIT, "row 0: a document may take 16777216 bytes, found more");
     free(opcodes.data);
 }
 
@@ -585,15 +584,20 @@ static npv_buffer shared_text(size_t rows, size_t size) {
     return opcodes;
 }
 
-static void test_rows_may_share_small_documents_only(void **state) {
+static void test_rows_may_share_a_long_text(void **state) {
     (void)state;
-    npv_buffer opcodes = shared_text(20000, 240);
-    npv_buffer pickle = array_of(20000, bytes_of(&opcodes));
-    assert_int_equal(try_pickle(bytes_of(&pickle), 20000), NPV_OK);
+    npv_buffer opcodes = shared_text(5000, 10000);
+    npv_buffer pickle = array_of(5000, bytes_of(&opcodes));
+    assert_int_equal(try_pickle(bytes_of(&pickle), 5000), NPV_OK);
     free(pickle.data);
     free(opcodes.data);
-    opcodes = shared_text(20000, 4000);
-    assert_rows_refused(20000, bytes_of(&opcodes), NPV_E_LIMIT, "objects that the rows share expand to more");
+}
+
+static void test_many_rows_that_share_a_very_long_text_are_refused(void **state) {
+    (void)state;
+    npv_buffer opcodes = shared_text(20000, 1000000);
+    assert_rows_refused(20000, bytes_of(&opcodes), NPV_E_LIMIT,
+                        "objects that the rows share would take more than 256 MiB");
     free(opcodes.data);
 }
 
@@ -723,7 +727,8 @@ int main(void) {
         cmocka_unit_test(test_protocols_and_frames),
         cmocka_unit_test(test_documents_may_be_nested_128_deep),
         cmocka_unit_test(test_a_bomb_of_shared_objects_is_refused),
-        cmocka_unit_test(test_rows_may_share_small_documents_only),
+        cmocka_unit_test(test_rows_may_share_a_long_text),
+        cmocka_unit_test(test_many_rows_that_share_a_very_long_text_are_refused),
         cmocka_unit_test(test_a_row_may_take_16_megabytes),
         cmocka_unit_test(test_sizes_larger_than_the_pickle_take_no_memory),
         cmocka_unit_test(test_every_prefix_is_refused),

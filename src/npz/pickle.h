@@ -12,12 +12,12 @@
 #include "../meta/documents.h"
 
 /*
- * What a pickle may expand to, because it can mention one object many times: bytes of all documents for each byte of
- * the pickle, and a margin for small ones. A row that repeats a document costs at least two bytes, so documents of up
- * to 256 bytes may all be one object.
+ * What a pickle may expand to, because it can mention one object many times and every row gets its own copy: bytes of
+ * all documents for each byte of the pickle, and a margin. A row that repeats a document costs at least two bytes, so
+ * documents of up to 256 bytes may all be one object; the margin is for some ten thousand rows that share a long text.
  */
 #define NPV_PICKLE_EXPANSION 128
-#define NPV_PICKLE_MARGIN ((size_t)1 << 20)
+#define NPV_PICKLE_MARGIN ((size_t)256 << 20)
 
 /*
  * Appends to `documents`, which must be empty, one document for each of the `rows` elements of the pickled array. A
