@@ -211,8 +211,15 @@ static void test_integers_of_every_opcode(void **state) {
     assert_rows_refused(1, BYTES("I1x\n"), NPV_E_FORMAT, "opcode INT: its line is no integer");
     assert_rows_refused(1, BYTES("I\n"), NPV_E_FORMAT, "opcode INT");
     assert_rows_refused(1, BYTES("L-L\n"), NPV_E_FORMAT, "opcode LONG");
-    assert_rows_refused(1, BYTES("F1,5\n"), NPV_E_FORMAT, "opcode FLOAT");
-    assert_rows(5, BYTES("F1.5\nFnan\nF-inf\nF1e+16\nF5e-324\n"), "1.5\nNaN\n-Infinity\n1e+16\n5e-324\n");
+    static const char *const no_floats[] = {"",     "1,5",  ".",       "-",    "e5",    "1.5e",
+                                            "1.5 ", "1..5", "1e99999", "0x10", "1.5e3x"};
+    for (size_t i = 0; i < COUNT(no_floats); i++) {
+        char line[32];
+        const int length = snprintf(line, sizeof line, "F%s\n", no_floats[i]);
+        assert_rows_refused(1, (npv_bytes){(const unsigned char *)line, (size_t)length}, NPV_E_FORMAT, "opcode FLOAT");
+    }
+    assert_rows(5, BYTES("F-1.5\nFnan\nF-inf\nF1e+16\nF4.9406564584124654e-324\n"),
+                "-1.5\nNaN\n-Infinity\n1e+16\n5e-324\n");
 }
 
 /* LONG4 with `size` bytes of 0x7f. */

@@ -1,7 +1,6 @@
 #include "decimal.h"
 
 #include <float.h>
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -112,6 +111,36 @@ size_t npv_decimal_from_double(double value, char text[NPV_DECIMAL_DOUBLE_SIZE])
     return (size_t)(at - text);
 }
 
+/* Moves the decimal point into the exponent, where strtod does not ask the locale for it: 1.5e3 is 15e2. */
+static bool read_float(npv_bytes text, double *value) {
+    char copy[48], plain[64];
+    if (text.size >= sizeof copy)
+        return false;
+    memcpy(copy, text.data, text.size);
+    copy[text.size] = '\0';
+    const char *at = copy;
+    size_t length = 0, digit_count = 0;
+    long exponent = 0, fraction = 0;
+    if (*at == '-')
+        plain[length++] = *at++;
+    for (bool after_point = false; (*at >= '0' && *at <= '9') || (*at == '.' && !after_point); at++) {
+        after_point = after_point || *at == '.';
+        if (*at == '.')
+            continue;
+        plain[length++] = *at;
+        digit_count++;
+        fraction += after_point;
+    }
+    char *end = copy + (at - copy);
+    if (*at == 'e' && at[1] > ' ') /* strtol would skip blanks, and take nothing for an end */
+        exponent = strtol(at + 1, &end, 10);
+    if (digit_count == 0 || end != copy + text.size || exponent < -9999 || exponent > 9999)
+        return false;
+    snprintf(plain + length, sizeof plain - length, "e%ld", exponent - fraction);
+    *value = strtod(plain, NULL);
+    return true;
+}
+
 bool npv_decimal_to_double(npv_bytes text, double *value) {
     static const struct {
         const char *name;
@@ -122,13 +151,7 @@ bool npv_decimal_to_double(npv_bytes text, double *value) {
             *value = words[i].value;
             return true;
         }
-    /* JSON's reader, because strtod wants the decimal point of the locale. */
-    json_t *number = json_loadb((const char *)text.data, text.size, JSON_DECODE_ANY, NULL);
-    const bool is_real = json_is_real(number);
-    if (is_real)
-        *value = json_real_value(number);
-    json_decref(number);
-    return is_real;
+    return read_float(text, value);
 }
 
 /* ------------------------------------------------------------------------------------------------------ Integers -- */

@@ -84,9 +84,10 @@ static npv_status read_value(const json_t *json, npv_buffer *fragment, npv_error
 }
 
 /* jansson quotes the text at the mistake, line breaks included; our messages have one line. */
-static npv_status fail_json(json_error_t *mistake, npv_error *error) {
-    if (json_error_code(mistake) == json_error_out_of_memory)
-        return npv_fail_memory(error, "parsing JSON", (size_t)mistake->position);
+static npv_status fail_json(json_error_t *mistake, size_t size, npv_error *error) {
+    /* Where memory runs out inside jansson's containers it says nothing at all. */
+    if (json_error_code(mistake) == json_error_out_of_memory || mistake->text[0] == '\0')
+        return npv_fail_memory(error, "parsing JSON", size);
     for (char *c = mistake->text; *c != '\0'; c++)
         if ((unsigned char)*c < ' ')
             *c = ' ';
@@ -103,7 +104,7 @@ npv_status npv_json_to_fragment(const char *json, npv_buffer *fragment, npv_erro
     json_error_t mistake;
     json_t *root = json_loadb(json, size, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &mistake);
     if (root == NULL)
-        return fail_json(&mistake, error);
+        return fail_json(&mistake, size, error);
     status = read_value(root, fragment, error);
     json_decref(root);
     if (status == NPV_OK && fragment->size - start > NPV_MAX_DOCUMENT_BYTES)
