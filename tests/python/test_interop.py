@@ -77,6 +77,14 @@ def test_pickles_of_every_protocol_are_read(tmp_path, protocol):
         assert spell(found[row]) == spell(expected[row]), f"row {row}"
 
 
+def test_rows_may_share_a_long_text(tmp_path):
+    """In the pickle it stands once, however many rows have it."""
+    text = "x" * 10000
+    documents = [{"row": row, "text": text} for row in range(1000)]
+    np.savez_compressed(tmp_path / "a.npz", vectors=np.ones((1000, 2)), metadata=objects(documents))
+    assert load_metadata(resave(tmp_path / "a.npz", tmp_path / "b.npz")).tolist() == documents
+
+
 @pytest.mark.parametrize("protocol", [0, 2, 4])
 def test_pickles_without_memo_or_optimised_are_read(tmp_path, protocol):
     import pickletools
