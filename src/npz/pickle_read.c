@@ -70,8 +70,8 @@ static npv_status too_large(const reader *r) {
         return npv_fail(r->error, NPV_E_LIMIT, "row %zu: a document may take %d bytes, found more", r->row,
                         NPV_MAX_DOCUMENT_BYTES);
     return npv_fail(r->error, NPV_E_LIMIT,
-                    "row %zu: objects that the rows share would take more than %zu MiB if every row had its own", r->row,
-                    NPV_PICKLE_MARGIN >> 20);
+                    "row %zu: objects that the rows share would take more than %zu MiB if every row had its own",
+                    r->row, NPV_PICKLE_MARGIN >> 20);
 }
 
 /* ------------------------------------------------------------------------------------------------- Scalar values -- */
