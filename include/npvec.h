@@ -115,9 +115,10 @@ typedef struct npv_store_options {
     size_t dimensions;       /* floats in a vector, 1 to NPV_MAX_DIMENSIONS; npv_open: 0, or what the file must have */
     npv_normalize normalize; /* npv_open: AUTO, or what the file must say */
     unsigned threads;        /* threads of one search, the caller's included; 0: the machine's processors, at most 8 */
+    int no_codes;            /* 1: never keep the coarse copy of the rows that makes searches fast (see npv_search) */
 } npv_store_options;
 
-#define NPV_STORE_OPTIONS_INIT {sizeof(npv_store_options), 0, NPV_NORMALIZE_AUTO, 0}
+#define NPV_STORE_OPTIONS_INIT {sizeof(npv_store_options), 0, NPV_NORMALIZE_AUTO, 0, 0}
 
 /*
  * Makes an empty store in memory. `options->dimensions` is required. *store is the caller's, to be passed to
@@ -250,6 +251,24 @@ NPV_API void npv_free(void *memory);
  */
 typedef enum npv_metric { NPV_COSINE = 0, NPV_DOT = 1, NPV_EUCLIDEAN = 2 } npv_metric;
 
+/* What a search did, summed over the queries of the call. No part of the answer depends on it. */
+typedef struct npv_explain {
+    size_t size;            /* sizeof(npv_explain), set by the caller */
+    const char *plan;       /* "plain": float32 rows; "cascade 4-8-32", "cascade 8-32": bits read, coarse to fine */
+    uint64_t queries;
+    uint64_t rows;          /* eligible rows x queries */
+    uint64_t rows4;         /* of them, rows whose high four bits a dimension were read, */
+    uint64_t rows8;         /* all eight bits, */
+    uint64_t rows32;        /* the float32 row */
+    uint64_t bytes4;        /* bytes of codes and vectors that this makes */
+    uint64_t bytes8;
+    uint64_t bytes32;
+    uint64_t survivors;     /* rows that the first level could not rule out */
+    uint64_t rows_coded;    /* rows of which this call made the coarse copy, */
+    double coding_seconds;  /* and what that took */
+    double search_seconds;  /* without it */
+} npv_explain;
+
 typedef struct npv_search_options {
     size_t size; /* sizeof(npv_search_options) */
     npv_metric metric;
@@ -258,10 +277,12 @@ typedef struct npv_search_options {
     double max_distance;         /* Euclidean: only rows at most this far; INFINITY: no limit */
     const uint64_t *within_rows; /* only these rows, each at most once, in any order; NULL: all rows */
     size_t within_count;         /* of within_rows */
+    int exhaustive;              /* 1: scan the float32 rows, whatever would be faster: same answer, for comparison */
+    npv_explain *explain;        /* filled if not NULL */
 } npv_search_options;
 
 #define NPV_SEARCH_OPTIONS_INIT \
-    {sizeof(npv_search_options), NPV_COSINE, 10, -(double)INFINITY, (double)INFINITY, NULL, 0}
+    {sizeof(npv_search_options), NPV_COSINE, 10, -(double)INFINITY, (double)INFINITY, NULL, 0, 0, NULL}
 
 typedef struct npv_hit {
     uint64_t row;
@@ -281,7 +302,10 @@ typedef struct npv_hits {
  * faster than one by one, with the same bits.
  *
  * Work is in proportion to rows x dimensions x queries, divided among the store's threads; memory to k x queries x
- * threads. NPV_E_ARGUMENT: k = 0, no finite query, a query of length zero where it must be normalised, a row listed
+ * threads. Once searches have read as much as that costs, the store makes a coarse copy of its rows (8 bits a
+ * dimension and 20 bytes a row, about 26 % of the vectors' size) and from then on reads an eighth of the bytes and the
+ * few rows that these cannot rule out; the answer stays the same to the bit. Codes are never saved; npv_clear frees
+ * them, and `no_codes` forbids them. NPV_E_ARGUMENT: k = 0, no finite query, a query of length zero where it must be normalised, a row listed
  * twice, a stored row of length zero that cosine would have to score. NPV_E_RANGE: a row of within_rows outside the
  * store.
  */

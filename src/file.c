@@ -145,6 +145,7 @@ static npv_status open_archive(const char *path, npv_archive *archive, const npv
         status = npv_store_new(facts->dimensions, options->threads, &store, error);
     if (status != NPV_OK)
         return status;
+    store->no_codes = options->no_codes != 0;
     status = load(store, path, archive, facts, options->normalize, error);
     if (status == NPV_OK)
         status = remember_source(store, path, facts, error);

@@ -5,9 +5,6 @@
 
 #include "error.h"
 
-/* Rows whose eligible bits share a word are scored together: 64 x 1536 floats fit a second-level cache. */
-#define BLOCK_ROWS 64
-
 /* A part of the job for one thread: large enough that taking it costs nothing, small enough to share out evenly. */
 #define PART_BYTES ((size_t)1 << 20)
 
@@ -16,42 +13,52 @@
 
 typedef struct scan_job {
     const npv_request *request;
-    size_t part_rows; /* a multiple of BLOCK_ROWS */
+    size_t part_rows; /* a multiple of NPV_BLOCK_ROWS */
     npv_topk *tops;   /* worker x query */
 } scan_job;
 
-/* Turns what a kernel returned for `count` rows from `first` into keys: higher is better. */
-static void scores_to_keys(const npv_request *request, uint64_t first, size_t count, double *scores) {
+void npv_score_keys(const npv_request *request, const double *query, uint64_t first, size_t count, double *keys) {
+    const float *rows = request->vectors + first * request->dimensions;
     if (request->metric == NPV_EUCLIDEAN) {
+        request->kernels->squared_distance(query, rows, request->dimensions, count, keys);
         for (size_t i = 0; i < count; i++)
-            scores[i] = -sqrt(scores[i]);
-    } else if (request->lengths != NULL) {
-        for (size_t i = 0; i < count; i++)
-            scores[i] /= request->lengths[first + i];
+            keys[i] = -sqrt(keys[i]);
+        return;
     }
+    request->kernels->dot(query, rows, request->dimensions, count, keys);
+    if (request->divide)
+        for (size_t i = 0; i < count; i++)
+            keys[i] /= request->lengths[first + i];
 }
 
-static void scan_run(const npv_request *request, size_t query, uint64_t first, size_t count, npv_topk *top) {
-    double keys[BLOCK_ROWS];
-    npv_score_rows *score =
-        request->metric == NPV_EUCLIDEAN ? request->kernels->squared_distance : request->kernels->dot;
-    score(request->queries + query * NPV_PADDED(request->dimensions), request->vectors + first * request->dimensions,
-          request->dimensions, count, keys);
-    scores_to_keys(request, first, count, keys);
-    for (size_t i = 0; i < count; i++)
+bool npv_next_run(uint64_t *word, uint64_t first, npv_run *run) {
+    if (*word == 0)
+        return false;
+    const unsigned start = (unsigned)__builtin_ctzll(*word);
+    const uint64_t from_start = ~(*word >> start);
+    const unsigned count = from_start == 0 ? NPV_BLOCK_ROWS - start : (unsigned)__builtin_ctzll(from_start);
+    *word = start + count == NPV_BLOCK_ROWS ? 0 : *word >> (start + count) << (start + count);
+    *run = (npv_run){first + start, count};
+    return true;
+}
+
+static void scan_run(const npv_request *request, size_t query, npv_run run, npv_topk *top) {
+    double keys[NPV_BLOCK_ROWS];
+    npv_score_keys(request, request->queries + query * NPV_PADDED(request->dimensions), run.first, run.count, keys);
+    for (size_t i = 0; i < run.count; i++)
         if (keys[i] >= request->least_key) /* false for the NaN of a row that a hostile file brought in */
-            npv_topk_offer(top, (npv_candidate){keys[i], first + i});
+            npv_topk_offer(top, (npv_candidate){keys[i], run.first + i});
 }
 
-/* The block's eligible rows, run by run of neighbours. */
-static void scan_eligible(const npv_request *request, size_t query, uint64_t first, uint64_t word, npv_topk *top) {
-    while (word != 0) {
-        const unsigned start = (unsigned)__builtin_ctzll(word);
-        const uint64_t from_start = ~(word >> start);
-        const unsigned length = from_start == 0 ? BLOCK_ROWS - start : (unsigned)__builtin_ctzll(from_start);
-        scan_run(request, query, first + start, length, top);
-        word = start + length == BLOCK_ROWS ? 0 : word >> (start + length) << (start + length);
+static void scan_block(const npv_request *request, size_t query, npv_run block, npv_topk *top) {
+    if (request->eligible == NULL) {
+        scan_run(request, query, block, top);
+        return;
     }
+    uint64_t word = request->eligible[block.first / NPV_BLOCK_ROWS];
+    npv_run run;
+    while (npv_next_run(&word, block.first, &run))
+        scan_run(request, query, run, top);
 }
 
 static void scan_part(void *context, size_t part, unsigned worker) {
@@ -60,14 +67,10 @@ static void scan_part(void *context, size_t part, unsigned worker) {
     const uint64_t begin = part * job->part_rows;
     const uint64_t end = request->rows - begin < job->part_rows ? request->rows : begin + job->part_rows;
     npv_topk *tops = job->tops + worker * request->query_count;
-    for (uint64_t first = begin; first < end; first += BLOCK_ROWS) {
-        const size_t count = end - first < BLOCK_ROWS ? (size_t)(end - first) : BLOCK_ROWS;
-        for (size_t query = 0; query < request->query_count; query++) {
-            if (request->eligible == NULL)
-                scan_run(request, query, first, count, &tops[query]);
-            else
-                scan_eligible(request, query, first, request->eligible[first / BLOCK_ROWS], &tops[query]);
-        }
+    for (uint64_t first = begin; first < end; first += NPV_BLOCK_ROWS) {
+        const size_t count = end - first < NPV_BLOCK_ROWS ? (size_t)(end - first) : NPV_BLOCK_ROWS;
+        for (size_t query = 0; query < request->query_count; query++)
+            scan_block(request, query, (npv_run){first, count}, &tops[query]);
     }
 }
 
@@ -75,8 +78,8 @@ static size_t rows_in_a_part(const npv_request *request) {
     const size_t row_bytes = request->dimensions * sizeof(float) * request->query_count;
     if (request->rows <= SHARED_BYTES / row_bytes)
         return (size_t)request->rows;
-    const size_t rows = PART_BYTES / row_bytes / BLOCK_ROWS * BLOCK_ROWS;
-    return rows > 0 ? rows : BLOCK_ROWS;
+    const size_t rows = PART_BYTES / row_bytes / NPV_BLOCK_ROWS * NPV_BLOCK_ROWS;
+    return rows > 0 ? rows : NPV_BLOCK_ROWS;
 }
 
 /* Room for threads x queries x k candidates. */

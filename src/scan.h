@@ -2,6 +2,8 @@
 #ifndef NPV_SCAN_H
 #define NPV_SCAN_H
 
+#include <stdbool.h>
+
 #include "kernels/kernels.h"
 #include "npvec.h"
 #include "topk.h"
@@ -16,8 +18,10 @@ typedef struct npv_request {
     const float *vectors;
     size_t dimensions;
     uint64_t rows;
-    const double *lengths;    /* divide scores by these (cosine on rows that are not normalised), or NULL */
+    const double *lengths;    /* of the rows, where they are needed, or NULL */
+    bool divide;              /* scores are divided by them: cosine on rows that are not normalised */
     const uint64_t *eligible; /* one bit a row, low bits first, zeros behind `rows`; NULL: all rows */
+    uint64_t eligible_count;
 
     npv_metric metric;
     const double *queries; /* query_count x NPV_PADDED(dimensions) */
@@ -25,6 +29,19 @@ typedef struct npv_request {
     size_t k;         /* at most the number of eligible rows, at least 1 */
     double least_key; /* rows with lower keys are no hits */
 } npv_request;
+
+/* Rows whose eligible bits share a word are worked on together: 64 x 1536 floats fit a second-level cache. */
+#define NPV_BLOCK_ROWS 64
+
+/* The canonical keys of `count` neighbouring rows from `first`. */
+void npv_score_keys(const npv_request *request, const double *query, uint64_t first, size_t count, double *keys);
+
+/* One run of neighbouring eligible rows after another within the block of `first`; false at its end. */
+typedef struct npv_run {
+    uint64_t first;
+    size_t count;
+} npv_run;
+bool npv_next_run(uint64_t *word, uint64_t first, npv_run *run);
 
 /* Offers the rows of `request` to tops[query], which are empty, of size k, with room. */
 npv_status npv_scan(const npv_request *request, npv_topk *tops, npv_error *error);

@@ -4,23 +4,39 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "cascade.h"
 #include "error.h"
+#include "plan.h"
 #include "scan.h"
 #include "store.h"
 #include "vector.h"
 
-/* Queries of one call are answered in groups, so that the candidates of all threads stay below this. */
+/* What the candidates of a group of queries may take, on all threads together. */
 #define CANDIDATE_BYTES ((size_t)64 << 20)
 
-/* What a search holds on to; all of it is freed at the end. */
-typedef struct search_memory {
+/* What the cascade reads of a row beside its codes: four of its five floats. */
+#define HEADER_BYTES (4 * sizeof(float))
+
+/* One call of npv_search. The arrays are freed at its end, but for the hits, which go to the caller. */
+typedef struct search_job {
+    npv_store *store;
+    const npv_search_options *options;
+    npv_request request;
+    size_t query_count; /* of the call; the request holds a group of them */
     double *queries;
     uint64_t *eligible;
     npv_topk *tops;
     npv_candidate *room;
+    npv_cascade_cost *costs; /* one a query of the group */
     npv_hits hits;
-} search_memory;
+
+    npv_plan plan; /* for npv_explain, as what follows */
+    npv_cascade_cost cost;
+    uint64_t coded;
+    double coding_seconds;
+} search_job;
 
 static npv_status check_options(const npv_search_options *options, npv_error *error) {
     if (options->metric != NPV_COSINE && options->metric != NPV_DOT && options->metric != NPV_EUCLIDEAN)
@@ -55,16 +71,17 @@ static npv_status prepare_query(const npv_store *store, npv_metric metric, const
     return NPV_OK;
 }
 
-static npv_status prepare_queries(const npv_store *store, npv_metric metric, const float *queries, size_t count,
-                                  double **prepared, npv_error *error) {
-    const size_t stride = NPV_PADDED(store->dimensions);
-    if (count < SIZE_MAX / sizeof(double) / stride)
-        *prepared = malloc((count + 1) * stride * sizeof(double));
-    if (*prepared == NULL)
-        return npv_fail_memory(error, "the queries", count * stride * sizeof(double));
+static npv_status prepare_queries(search_job *job, const float *queries, npv_error *error) {
+    const size_t dimensions = job->store->dimensions;
+    const size_t stride = NPV_PADDED(dimensions);
+    if (job->query_count < SIZE_MAX / sizeof(double) / stride)
+        job->queries = malloc((job->query_count + 1) * stride * sizeof(double));
+    if (job->queries == NULL)
+        return npv_fail_memory(error, "the queries", job->query_count * stride * sizeof(double));
     npv_status status = NPV_OK;
-    for (size_t i = 0; i < count && status == NPV_OK; i++)
-        status = prepare_query(store, metric, queries + i * store->dimensions, i, *prepared + i * stride, error);
+    for (size_t i = 0; i < job->query_count && status == NPV_OK; i++)
+        status = prepare_query(job->store, job->options->metric, queries + i * dimensions, i, job->queries + i * stride,
+                               error);
     return status;
 }
 
@@ -97,25 +114,62 @@ static npv_status refuse_zero_rows(const npv_request *request, npv_error *error)
     return NPV_OK;
 }
 
-static npv_status prepare_lengths(npv_store *store, npv_request *request, npv_error *error) {
-    if (request->metric != NPV_COSINE || store->normalize)
+static npv_status prepare_rows(search_job *job, npv_error *error) {
+    const npv_search_options *options = job->options;
+    const npv_store *store = job->store;
+    if (options->within_rows == NULL)
         return NPV_OK;
-    const npv_status status = npv_store_lengths(store, &request->lengths, error);
-    if (status != NPV_OK || store->zero_rows == 0)
-        return status;
-    return refuse_zero_rows(request, error);
+    const npv_status status =
+        mark_rows(store->rows, options->within_rows, options->within_count, &job->eligible, error);
+    job->request.eligible = job->eligible;
+    return status;
 }
 
-/* Heaps for `count` queries, and room for the hits of all. One element too many, so that none is asked for 0 bytes. */
-static npv_status make_room(search_memory *memory, size_t count, size_t k, size_t query_count, npv_error *error) {
-    if (k > 0 && query_count > SIZE_MAX / sizeof(npv_hit) / k - 1)
+static npv_status prepare_lengths(search_job *job, npv_error *error) {
+    npv_request *request = &job->request;
+    if (request->metric == NPV_DOT || (request->metric == NPV_COSINE && job->store->normalize))
+        return NPV_OK;
+    const npv_status status = npv_store_lengths(job->store, &request->lengths, error);
+    request->divide = request->metric == NPV_COSINE;
+    if (status != NPV_OK || !request->divide)
+        return status;
+    return job->store->zero_rows > 0 ? refuse_zero_rows(request, error) : NPV_OK;
+}
+
+static double seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static void prepare_codes(search_job *job) {
+    const double start = seconds();
+    if (!job->options->exhaustive)
+        job->coded = npv_store_code_rows(job->store, &job->request);
+    job->coding_seconds = job->coded > 0 ? seconds() - start : 0;
+}
+
+/* Queries of one call are answered in groups, so that the candidates of all threads stay below CANDIDATE_BYTES. */
+static size_t group_size(const search_job *job) {
+    if (job->request.k == 0)
+        return job->query_count;
+    const size_t most = CANDIDATE_BYTES / sizeof(npv_candidate) / job->request.threads / job->request.k;
+    return most >= job->query_count ? job->query_count : most > 0 ? most : 1;
+}
+
+/* Heaps for a group, and room for the hits of all. One element too many, so that none is asked for 0 bytes. */
+static npv_status make_room(search_job *job, size_t group, npv_error *error) {
+    const size_t k = job->request.k;
+    if (k > 0 && job->query_count > SIZE_MAX / sizeof(npv_hit) / k - 1)
         return npv_fail_memory(error, "the hits of a search", SIZE_MAX);
-    memory->tops = calloc(count + 1, sizeof *memory->tops);
-    memory->room = malloc((count * k + 1) * sizeof *memory->room);
-    memory->hits.starts = calloc(query_count + 1, sizeof *memory->hits.starts);
-    memory->hits.hit = malloc((query_count * k + 1) * sizeof *memory->hits.hit);
-    if (memory->tops == NULL || memory->room == NULL || memory->hits.starts == NULL || memory->hits.hit == NULL)
-        return npv_fail_memory(error, "the hits of a search", query_count * k * sizeof *memory->hits.hit);
+    job->tops = calloc(group + 1, sizeof *job->tops);
+    job->costs = calloc(group + 1, sizeof *job->costs);
+    job->room = malloc((group * k + 1) * sizeof *job->room);
+    job->hits.starts = calloc(job->query_count + 1, sizeof *job->hits.starts);
+    job->hits.hit = malloc((job->query_count * k + 1) * sizeof *job->hits.hit);
+    if (job->tops == NULL || job->costs == NULL || job->room == NULL || job->hits.starts == NULL ||
+        job->hits.hit == NULL)
+        return npv_fail_memory(error, "the hits of a search", job->query_count * k * sizeof *job->hits.hit);
     return NPV_OK;
 }
 
@@ -130,60 +184,117 @@ static void hand_over(npv_hits *hits, npv_metric metric, npv_topk *top) {
     hits->starts[++hits->query_count] = end;
 }
 
-/* How many queries at a time keep within CANDIDATE_BYTES; at least one. */
-static size_t group_size(const npv_request *request, size_t query_count) {
-    if (request->k == 0)
-        return query_count;
-    const size_t most = CANDIDATE_BYTES / sizeof(npv_candidate) / request->threads / request->k;
-    return most >= query_count ? query_count : most > 0 ? most : 1;
+static void add_cost(npv_cascade_cost *sum, const npv_cascade_cost *cost) {
+    sum->rows4 += cost->rows4;
+    sum->rows8 += cost->rows8;
+    sum->rows32 += cost->rows32;
+    sum->survivors += cost->survivors;
 }
 
-/* Answers all queries, group by group. */
-static npv_status answer(npv_request *request, const double *queries, size_t query_count, search_memory *memory,
-                         npv_error *error) {
-    const size_t in_a_group = group_size(request, query_count);
-    npv_status status = make_room(memory, in_a_group, request->k, query_count, error);
-    for (size_t done = 0; done < query_count && status == NPV_OK; done += request->query_count) {
-        request->queries = queries + done * NPV_PADDED(request->dimensions);
-        request->query_count = query_count - done < in_a_group ? query_count - done : in_a_group;
+static npv_status run_cascade(search_job *job, npv_error *error) {
+    const npv_request *request = &job->request;
+    npv_cascade_cost cost = {0};
+    const npv_status status =
+        npv_cascade(request, &job->store->codes, (int)job->plan, job->tops, job->costs, error);
+    if (status != NPV_OK)
+        return status;
+    for (size_t i = 0; i < request->query_count; i++)
+        add_cost(&cost, &job->costs[i]);
+    npv_store_learn(job->store, request, job->plan, &cost);
+    add_cost(&job->cost, &cost);
+    return NPV_OK;
+}
+
+/* The group in the request, the way that is likely to be the fastest. */
+static npv_status answer_group(search_job *job, npv_error *error) {
+    const npv_request *request = &job->request;
+    if (request->k == 0)
+        return NPV_OK;
+    job->plan = job->options->exhaustive ? NPV_PLAN_SCAN : npv_store_plan(job->store, request);
+    if (job->plan != NPV_PLAN_SCAN)
+        return run_cascade(job, error);
+    job->cost.rows32 += request->eligible_count * request->query_count;
+    return npv_scan(request, job->tops, error);
+}
+
+static npv_status answer(search_job *job, npv_error *error) {
+    npv_request *request = &job->request;
+    const size_t group = group_size(job);
+    npv_status status = make_room(job, group, error);
+    for (size_t done = 0; done < job->query_count && status == NPV_OK; done += request->query_count) {
+        request->queries = job->queries + done * NPV_PADDED(request->dimensions);
+        request->query_count = job->query_count - done < group ? job->query_count - done : group;
         for (size_t i = 0; i < request->query_count; i++)
-            memory->tops[i] = (npv_topk){memory->room + i * request->k, 0, request->k};
-        if (request->k > 0)
-            status = npv_scan(request, memory->tops, error);
+            job->tops[i] = (npv_topk){job->room + i * request->k, 0, request->k};
+        status = answer_group(job, error);
         for (size_t i = 0; i < request->query_count && status == NPV_OK; i++)
-            hand_over(&memory->hits, request->metric, &memory->tops[i]);
+            hand_over(&job->hits, request->metric, &job->tops[i]);
     }
     return status;
 }
 
-static npv_status search(npv_store *store, const float *queries, size_t query_count, const npv_search_options *options,
-                         search_memory *memory, npv_error *error) {
-    const bool restricted = options->within_rows != NULL;
-    const uint64_t most = restricted ? options->within_count : store->rows;
-    npv_request request = {.kernels = store->kernels,
-                           .workers = store->workers,
-                           .threads = store->threads,
-                           .vectors = (const float *)(const void *)store->vectors.data,
-                           .dimensions = store->dimensions,
-                           .rows = store->rows,
-                           .metric = options->metric,
-                           .k = options->k < most ? options->k : (size_t)most,
-                           .least_key = options->metric == NPV_EUCLIDEAN ? -options->max_distance : options->min_score};
-    npv_status status = prepare_queries(store, options->metric, queries, query_count, &memory->queries, error);
-    if (status == NPV_OK && restricted)
-        status = mark_rows(store->rows, options->within_rows, options->within_count, &memory->eligible, error);
-    request.eligible = memory->eligible;
+/* Fills as much of the caller's struct as it has room for. */
+static void explain(const search_job *job, double search_seconds, npv_explain *given) {
+    const uint64_t plane_bytes = NPV_PLANE_BYTES(job->request.dimensions);
+    const npv_cascade_cost *cost = &job->cost;
+    const npv_explain found = {
+        .size = given->size,
+        .plan = job->plan == NPV_PLAN_SCAN       ? "plain"
+                : job->plan == NPV_PLAN_CASCADE4 ? "cascade 4-8-32"
+                                                 : "cascade 8-32",
+        .queries = job->query_count,
+        .rows = job->request.eligible_count * job->query_count,
+        .rows4 = cost->rows4,
+        .rows8 = cost->rows8,
+        .rows32 = cost->rows32,
+        .bytes4 = cost->rows4 * (plane_bytes + HEADER_BYTES),
+        .bytes8 = cost->rows8 * (2 * plane_bytes + HEADER_BYTES),
+        .bytes32 = cost->rows32 * job->request.dimensions * sizeof(float),
+        .survivors = cost->survivors,
+        .rows_coded = job->coded,
+        .coding_seconds = job->coding_seconds,
+        .search_seconds = search_seconds,
+    };
+    memcpy(given, &found, given->size < sizeof found ? given->size : sizeof found);
+}
+
+/* Everything that a search does, in order. */
+static npv_status search(search_job *job, const float *queries, npv_error *error) {
+    const double start = seconds();
+    npv_status status = prepare_queries(job, queries, error);
     if (status == NPV_OK)
-        status = prepare_lengths(store, &request, error);
+        status = prepare_rows(job, error);
     if (status == NPV_OK)
-        status = answer(&request, memory->queries, query_count, memory, error);
+        status = prepare_lengths(job, error);
+    if (status != NPV_OK)
+        return status;
+    prepare_codes(job);
+    status = answer(job, error);
+    if (status == NPV_OK && job->options->explain != NULL)
+        explain(job, seconds() - start - job->coding_seconds, job->options->explain);
     return status;
+}
+
+static npv_request make_request(const npv_store *store, const npv_search_options *options, size_t query_count) {
+    const uint64_t most = options->within_rows != NULL ? options->within_count : store->rows;
+    return (npv_request){
+        .kernels = store->kernels,
+        .workers = store->workers,
+        .threads = store->threads,
+        .vectors = (const float *)(const void *)store->vectors.data,
+        .dimensions = store->dimensions,
+        .rows = store->rows,
+        .eligible_count = most,
+        .metric = options->metric,
+        .query_count = query_count,
+        .k = options->k < most ? options->k : (size_t)most,
+        .least_key = options->metric == NPV_EUCLIDEAN ? -options->max_distance : options->min_score,
+    };
 }
 
 npv_status npv_search(npv_store *store, const float *queries, size_t query_count, const npv_search_options *given,
                       npv_hits *hits, npv_error *error) {
     npv_search_options options = NPV_SEARCH_OPTIONS_INIT;
-    search_memory memory = {0};
     npv_status status = npv_copy_options(&options, sizeof options, given, "npv_search_options", error);
     if (status == NPV_OK)
         status = check_options(&options, error);
@@ -193,16 +304,21 @@ npv_status npv_search(npv_store *store, const float *queries, size_t query_count
         return status;
 
     npv_store_lock_for_reading(store);
-    status = search(store, queries, query_count, &options, &memory, error);
+    search_job job = {.store = store,
+                      .options = &options,
+                      .request = make_request(store, &options, query_count),
+                      .query_count = query_count};
+    status = search(&job, queries, error);
     npv_store_unlock(store);
-    free(memory.queries);
-    free(memory.eligible);
-    free(memory.tops);
-    free(memory.room);
+    free(job.queries);
+    free(job.eligible);
+    free(job.tops);
+    free(job.room);
+    free(job.costs);
     if (status == NPV_OK)
-        *hits = memory.hits;
+        *hits = job.hits;
     else
-        npv_hits_free(&memory.hits);
+        npv_hits_free(&job.hits);
     return status;
 }
 

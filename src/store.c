@@ -130,6 +130,7 @@ npv_status npv_create(const npv_store_options *given, npv_store **store, npv_err
         status = npv_store_new(options.dimensions, options.threads, &created, error);
     if (status != NPV_OK)
         return status;
+    created->no_codes = options.no_codes != 0;
     created->normalize = options.normalize != NPV_NORMALIZE_OFF;
     strcpy(created->origin, "created in memory");
     *store = created;
@@ -144,6 +145,7 @@ void npv_close(npv_store *store) {
     npv_archive_close(store->archive);
     npv_array_free(&store->vectors);
     npv_array_free(&store->lengths);
+    npv_codes_free(&store->codes);
     npv_documents_free(&store->documents);
     free(store->typed.data);
     free(store->path);
@@ -261,6 +263,8 @@ static npv_status add(npv_store *store, const npv_batch *batch, npv_error *error
         return status;
     }
     store->rows += batch->count;
+    if (npv_codes_outgrown(&store->codes, store->rows))
+        npv_codes_free(&store->codes);
     if (batch->documents != NULL)
         store->metadata = NPV_METADATA_DOCUMENTS;
     return NPV_OK;
@@ -293,10 +297,11 @@ static npv_status clear(npv_store *store, npv_error *error) {
     store->archive = NULL;
     npv_documents_free(&store->documents);
     npv_array_free(&store->lengths);
+    npv_codes_free(&store->codes);
     free(store->typed.data);
     store->typed = (npv_buffer){0};
     store->metadata = NPV_METADATA_NONE;
-    store->rows = store->lengths_known = store->zero_rows = 0;
+    store->rows = store->lengths_known = store->zero_rows = store->rows_scanned = 0;
     store->mapped = false;
     strcpy(store->origin, "created in memory");
     return NPV_OK;
@@ -361,56 +366,5 @@ npv_status npv_get_document(npv_store *store, uint64_t row, char **json, npv_err
         *json = (char *)text.data;
     else
         free(text.data);
-    return status;
-}
-
-/* ------------------------------------------------------------------------------------------------------ Lengths -- */
-
-#define PART_ROWS 1024
-
-typedef struct lengths_job {
-    const npv_store *store;
-    double *lengths;
-    double *wide; /* one widened vector a thread */
-    uint64_t first;
-} lengths_job;
-
-static void measure_part(void *context, size_t part, unsigned worker) {
-    const lengths_job *job = context;
-    const npv_store *store = job->store;
-    const float *vectors = (const float *)(const void *)store->vectors.data;
-    double *wide = job->wide + worker * NPV_PADDED(store->dimensions);
-    const uint64_t begin = job->first + part * (uint64_t)PART_ROWS;
-    const uint64_t end = store->rows - begin < PART_ROWS ? store->rows : begin + PART_ROWS;
-    for (uint64_t row = begin; row < end; row++)
-        job->lengths[row] = npv_length(store->kernels, vectors + row * store->dimensions, store->dimensions, wide);
-}
-
-/* Under `lazy`: measures the rows that were added since the last time. */
-static npv_status measure(npv_store *store, npv_error *error) {
-    const uint64_t first = store->lengths_known;
-    const size_t wide_bytes = store->threads * NPV_PADDED(store->dimensions) * sizeof(double);
-    const npv_status status = npv_array_grow(&store->lengths, (size_t)store->rows * sizeof(double), error);
-    if (status != NPV_OK)
-        return status;
-    lengths_job job = {store, (double *)(void *)store->lengths.data, malloc(wide_bytes), first};
-    if (job.wide == NULL)
-        return npv_fail_memory(error, "vectors to measure", wide_bytes);
-    npv_workers_run(store->workers, (size_t)((store->rows - first + PART_ROWS - 1) / PART_ROWS), measure_part, &job);
-    free(job.wide);
-    for (uint64_t row = first; row < store->rows; row++)
-        store->zero_rows += job.lengths[row] == 0;
-    store->lengths_known = store->rows;
-    return NPV_OK;
-}
-
-npv_status npv_store_lengths(npv_store *store, const double **lengths, npv_error *error) {
-    npv_status status = NPV_OK;
-    pthread_mutex_lock(&store->lazy);
-    if (store->lengths_known < store->rows)
-        status = measure(store, error);
-    pthread_mutex_unlock(&store->lazy);
-    if (status == NPV_OK)
-        *lengths = (const double *)(const void *)store->lengths.data;
     return status;
 }

@@ -8,9 +8,11 @@
 #include <sys/types.h>
 
 #include "bytes.h"
+#include "codes.h"
 #include "kernels/kernels.h"
 #include "meta/documents.h"
 #include "npz/archive.h"
+#include "plan.h"
 #include "rows.h"
 #include "workers.h"
 
@@ -38,6 +40,11 @@ struct npv_store {
     uint64_t lengths_known;
     uint64_t zero_rows;      /* of those, how many are zero */
 
+    npv_codes codes;            /* the coarse copy; made under `lazy` */
+    bool no_codes;
+    uint64_t rows_scanned;      /* rows x queries scanned plainly while there were no codes; under `lazy` */
+    npv_experience experience;  /* under `lazy` */
+
     bool mapped;
     char origin[160];
     char *path;            /* where npv_save writes, or NULL. Changed under `lazy` */
@@ -57,6 +64,13 @@ npv_status npv_store_new(size_t dimensions, unsigned threads, npv_store **store,
 
 /* The lengths of all rows, for cosine on rows that are not normalised. Under the reading lock. */
 npv_status npv_store_lengths(npv_store *store, const double **lengths, npv_error *error);
+
+/* Codes all rows if that pays, now that this search comes; how many it coded. Under the reading lock, as the next two. */
+uint64_t npv_store_code_rows(npv_store *store, const npv_request *request);
+
+/* Which way to search, and what came of it. */
+npv_plan npv_store_plan(npv_store *store, const npv_request *request);
+void npv_store_learn(npv_store *store, const npv_request *request, npv_plan plan, const npv_cascade_cost *cost);
 
 /* "expected a row below <rows>, found <row>" */
 npv_status npv_fail_row(npv_error *error, uint64_t row, uint64_t rows);

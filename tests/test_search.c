@@ -181,6 +181,25 @@ static void within_rows_restricts(void **state) {
     free(vectors);
 }
 
+/* The borders between parts of a shared scan fall between words of the set of rows. */
+static void within_rows_restricts_a_shared_scan(void **state) {
+    (void)state;
+    enum { rows = 9000, dimensions = 200 };
+    oracle_random random = {11};
+    float *vectors = oracle_vectors(&random, rows, dimensions);
+    npv_store *store = new_store(dimensions, NPV_NORMALIZE_ON, 2);
+    npv_search_options options = NPV_SEARCH_OPTIONS_INIT;
+    uint64_t within[rows];
+    add(store, vectors, rows);
+    options.within_rows = within;
+    options.k = 30;
+    for (uint64_t row = 0; row < rows; row += 3)
+        within[options.within_count++] = row;
+    oracle_check(store, vectors, 1, &options);
+    npv_close(store);
+    free(vectors);
+}
+
 static void rows_outside_or_twice_are_errors(void **state) {
     (void)state;
     const float rows[] = {1, 2, 3, 4, 5, 6};
@@ -280,14 +299,15 @@ static void rows_added_later_are_found(void **state) {
 
 static void batches_answer_like_single_queries(void **state) {
     (void)state;
-    enum { rows = 700, dimensions = 33, queries = 37 };
+    enum { rows = 700, dimensions = 3, queries = 200 };
     oracle_random random = {8};
     float *vectors = oracle_vectors(&random, rows, dimensions);
-    npv_store *store = new_store(dimensions, NPV_NORMALIZE_ON, 2);
+    npv_store *store = new_store(dimensions, NPV_NORMALIZE_ON, NPV_MAX_THREADS);
     npv_search_options options = NPV_SEARCH_OPTIONS_INIT;
     npv_hits hits;
     add(store, vectors, rows);
-    options.k = rows; /* so many candidates that the queries are answered in several groups */
+    oracle_check(store, vectors, queries, &options);
+    options.k = rows; /* times threads: so many candidates that the queries are answered in several groups */
     oracle_check(store, vectors, queries, &options);
     assert_int_equal(npv_search(store, vectors, 0, &options, &hits, NULL), NPV_OK);
     assert_int_equal(hits.query_count, 0);
@@ -381,6 +401,7 @@ int main(void) {
         cmocka_unit_test(all_rows_equal_come_in_order),
         cmocka_unit_test(limits_on_scores_are_inclusive),
         cmocka_unit_test(within_rows_restricts),
+        cmocka_unit_test(within_rows_restricts_a_shared_scan),
         cmocka_unit_test(rows_outside_or_twice_are_errors),
         cmocka_unit_test(wrong_requests_are_errors),
         cmocka_unit_test(zero_rows_matter_to_cosine_only),

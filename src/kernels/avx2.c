@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #define TARGET __attribute__((target("avx2,fma")))
+#define KERNEL(name) npv_avx2_##name
 
 /* Named members, not an array: gcc 12 at -O2 keeps an array in memory, at a quarter of the speed. */
 typedef struct lanes_f64x16 {
@@ -144,13 +145,13 @@ TARGET static inline int32_t fine_reduce(fine_sum sum_i32x8, int32_t fine_total)
 
 const npv_kernels npv_kernels_avx2 = {
     .name = "avx2",
-    .dot = score_dot,
-    .squared_distance = score_squared_distance,
-    .encode_row = encode_one_row,
+    .dot = npv_avx2_dot,
+    .squared_distance = npv_avx2_squared_distance,
+    .encode_row = npv_avx2_encode_row,
     .dot_high = code_dot_high,
     .dot_both = code_dot_both,
     .dot_high_tile = code_dot_high_tile,
     .dot_both_tile = code_dot_both_tile,
-    .bound_rows = bounds_of_rows,
+    .bound_rows = npv_avx2_bound_rows,
 };
 #endif

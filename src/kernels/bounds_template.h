@@ -2,10 +2,10 @@
  * Upper bounds from dots and headers, in vectors.h's vectors. Included once by each implementation, which defines
  * before:
  *
- *   TARGET                the attribute that lets a function use the instructions
+ *   TARGET, KERNEL        as for score_template.h
  *   larger_f32x8(a, b)    the larger of a and b in each lane
  *
- * and afterwards finds bounds_of_rows, an npv_bound_rows.
+ * and afterwards finds KERNEL(bound_rows), an npv_bound_rows.
  */
 #include <math.h>
 #include <string.h>
@@ -43,7 +43,7 @@ BOUNDS_INLINE vector_f32x8 bounds_compute(const npv_bound_terms *terms, const bo
     return (vector_f32x8)(((vector_i32x8)bound & finite) | (infinity & ~finite));
 }
 
-TARGET static float bounds_of_rows(const npv_bound_terms *terms, const npv_code_columns *columns, const int32_t *dots,
+TARGET float KERNEL(bound_rows)(const npv_bound_terms *terms, const npv_code_columns *columns, const int32_t *dots,
                                    size_t count, float *bounds) {
     vector_f32x8 largest = (vector_f32x8){0} - HUGE_VALF;
     size_t i = 0;

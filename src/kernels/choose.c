@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +25,12 @@ static void choose(void) {
     size_t count = 0;
 #if defined(__x86_64__)
     __builtin_cpu_init();
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && wanted(&npv_kernels_avx2))
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+    if (avx2 && avx512 && wanted(&npv_kernels_avx512))
+        runnable[count++] = &npv_kernels_avx512;
+    if (avx2 && wanted(&npv_kernels_avx2))
         runnable[count++] = &npv_kernels_avx2;
 #elif defined(__aarch64__)
     if (wanted(&npv_kernels_neon))

@@ -26,6 +26,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vectors.h"
+
 #define ROW_INLINE TARGET static inline __attribute__((always_inline))
 
 /* See score_template.h. */
@@ -38,7 +40,7 @@ ROW_INLINE void high_step(coarse_sum *sums, const npv_code_query *queries, size_
     const codes_u8 codes = codes_load(high + j, half);
     const codes_u8 low_nibbles = codes_low_nibbles(codes);
     const codes_u8 high_nibbles = codes_high_nibbles(codes);
-#pragma GCC unroll 8
+    UNROLL
     for (size_t i = 0; i < tile; i++) {
         const int8_t *coarse = queries[i].coarse + j;
         sums[i] = coarse_add(sums[i], low_nibbles, query_load(coarse, half), high_nibbles,
@@ -50,7 +52,7 @@ ROW_INLINE void high_step(coarse_sum *sums, const npv_code_query *queries, size_
 ROW_INLINE size_t high_steps(wide_sum *sums, const npv_code_query *queries, size_t tile, const uint8_t *high,
                              size_t plane_bytes, size_t j) {
     coarse_sum coarse[NPV_TILE];
-#pragma GCC unroll 8
+    UNROLL
     for (size_t i = 0; i < tile; i++)
         coarse[i] = coarse_zero();
     const size_t most = (size_t)CODES_STEP * COARSE_STEPS;
@@ -59,9 +61,9 @@ ROW_INLINE size_t high_steps(wide_sum *sums, const npv_code_query *queries, size
         prefetch_codes(high + j);
         high_step(coarse, queries, tile, high, plane_bytes, j, false);
     }
-    if (j < end)
+    if (CODES_STEP > 32 && j < end)
         high_step(coarse, queries, tile, high, plane_bytes, j, true);
-#pragma GCC unroll 8
+    UNROLL
     for (size_t i = 0; i < tile; i++)
         sums[i] = wide_add(sums[i], coarse[i]);
     return end;
@@ -70,12 +72,12 @@ ROW_INLINE size_t high_steps(wide_sum *sums, const npv_code_query *queries, size
 ROW_INLINE void high_row(const npv_code_query *queries, size_t tile, const uint8_t *high, size_t plane_bytes,
                          size_t count, int32_t *dots) {
     wide_sum sums[NPV_TILE];
-#pragma GCC unroll 8
+    UNROLL
     for (size_t i = 0; i < tile; i++)
         sums[i] = wide_zero();
     for (size_t j = 0; j < plane_bytes;)
         j = high_steps(sums, queries, tile, high, plane_bytes, j);
-#pragma GCC unroll 8
+    UNROLL
     for (size_t i = 0; i < tile; i++)
         dots[i * count] = wide_reduce(sums[i]);
 }
@@ -86,7 +88,7 @@ ROW_INLINE void both_step(fine_sum *sums, const npv_code_query *queries, size_t 
     const codes_u8 low_codes = codes_load(low + j, half);
     const codes_u8 first = codes_join_low(high_codes, low_codes);
     const codes_u8 second = codes_join_high(high_codes, low_codes);
-#pragma GCC unroll 8
+    UNROLL
     for (size_t i = 0; i < tile; i++) {
         const int8_t *fine_high = queries[i].fine_high + j;
         const int8_t *fine_low = queries[i].fine_low + j;
@@ -99,7 +101,7 @@ ROW_INLINE void both_step(fine_sum *sums, const npv_code_query *queries, size_t 
 ROW_INLINE void both_row(const npv_code_query *queries, size_t tile, const uint8_t *high, const uint8_t *low,
                          size_t plane_bytes, size_t count, int32_t *dots) {
     fine_sum sums[NPV_TILE];
-#pragma GCC unroll 8
+    UNROLL
     for (size_t i = 0; i < tile; i++)
         sums[i] = fine_zero();
     size_t j = 0;
@@ -108,9 +110,9 @@ ROW_INLINE void both_row(const npv_code_query *queries, size_t tile, const uint8
         prefetch_codes(low + j);
         both_step(sums, queries, tile, high, low, plane_bytes, j, false);
     }
-    if (j < plane_bytes)
+    if (CODES_STEP > 32 && j < plane_bytes)
         both_step(sums, queries, tile, high, low, plane_bytes, j, true);
-#pragma GCC unroll 8
+    UNROLL
     for (size_t i = 0; i < tile; i++)
         dots[i * count] = fine_reduce(sums[i], queries[i].fine_sum);
 }

@@ -1,11 +1,11 @@
 /*
  * Coding rows, in vectors.h's vectors. Included once by each implementation, which defines before:
  *
- *   TARGET                       the attribute that lets a function use the instructions
+ *   TARGET, KERNEL               as for score_template.h
  *   larger_f32x8(a, b)           the larger of a and b in each lane; a if b is not a number
  *   store_bytes_i32x8(to, a)     the last byte of each lane (gcc 12 makes a detour of __builtin_convertvector)
  *
- * and afterwards finds encode_one_row, an npv_encode_row.
+ * and afterwards finds KERNEL(encode_row), an npv_encode_row.
  *
  * Rounding: adding 1.5 * 2^23 to a float below 2^22 rounds it to an integer, ties to even, which then stands in its
  * last bits. With 128 more they are the code.
@@ -104,7 +104,7 @@ ENCODE_INLINE void encode_chunk(const float *direction, float along, const float
     }
 }
 
-TARGET static void encode_one_row(const float *direction, float along, const float *x, size_t dimensions,
+TARGET void KERNEL(encode_row)(const float *direction, float along, const float *x, size_t dimensions,
                                   uint8_t *high, uint8_t *low, npv_code_header *header) {
     const size_t whole = dimensions / CHUNK * CHUNK;
     last_chunk last;

@@ -3,6 +3,7 @@
  * before:
  *
  *   TARGET                           the attribute that lets a function use the instructions
+ *   KERNEL(name)                     what the functions of this implementation are called
  *   lanes_f64x16                     NPV_LANES doubles
  *   lanes_zero()                     all +0.0
  *   lanes_load(const double *)       16 doubles, unaligned
@@ -12,19 +13,14 @@
  *   lanes_subtract(a, b)
  *   lanes_reduce(sum)                the tree: lane i += lane i + 8, then + 4, + 2, + 1
  *
- * and afterwards finds score_dot and score_squared_distance, two npv_score_rows.
+ * and afterwards finds KERNEL(dot) and KERNEL(squared_distance), two npv_score_rows.
  *
  * Accumulators are float64. Products of floats stay below 2^256, a sum of 65,536 of them below 2^272: no overflow.
  */
 #include <stdint.h>
 #include <string.h>
 
-/*
- * How far ahead of the sums a row is asked for: the hardware's prefetchers stop at every page of 4 KiB. Measured on 60,000
- * x 1536 floats from memory, two threads of a Zen 5: 46 GB/s without, 45 at 2 KiB, 63 at 4 KiB, 43 at 8 KiB. Sixteen
- * lanes in AVX-512 registers were no faster than in AVX2's, from memory or from cache, so there is no such copy.
- */
-#define PREFETCH_BYTES 4096
+#include "vectors.h"
 
 TARGET static inline void prefetch_far(const float *x) {
     __builtin_prefetch((const void *)((uintptr_t)x + PREFETCH_BYTES));
@@ -61,12 +57,12 @@ TARGET static double squared_distance_row(const double *query, const float *x, s
     return lanes_reduce(sum);
 }
 
-TARGET static void score_dot(const double *query, const float *rows, size_t dimensions, size_t count, double *scores) {
+TARGET void KERNEL(dot)(const double *query, const float *rows, size_t dimensions, size_t count, double *scores) {
     for (size_t i = 0; i < count; i++)
         scores[i] = dot_row(query, rows + i * dimensions, dimensions);
 }
 
-TARGET static void score_squared_distance(const double *query, const float *rows, size_t dimensions, size_t count,
+TARGET void KERNEL(squared_distance)(const double *query, const float *rows, size_t dimensions, size_t count,
                                           double *scores) {
     for (size_t i = 0; i < count; i++)
         scores[i] = squared_distance_row(query, rows + i * dimensions, dimensions);

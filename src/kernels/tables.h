@@ -7,6 +7,12 @@
 extern const npv_kernels npv_kernels_scalar;
 #if defined(__x86_64__)
 extern const npv_kernels npv_kernels_avx2;
+extern const npv_kernels npv_kernels_avx512;
+
+/* What the latter takes from the former. */
+npv_score_rows npv_avx2_dot, npv_avx2_squared_distance;
+npv_encode_row npv_avx2_encode_row;
+npv_bound_rows npv_avx2_bound_rows;
 #elif defined(__aarch64__)
 extern const npv_kernels npv_kernels_neon;
 #endif

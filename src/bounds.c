@@ -1,0 +1,165 @@
+#include "bounds.h"
+
+#include <math.h>
+#include <string.h>
+
+/*
+ * Slack for roundings. u = 2^-24 is that of float32; sixteen of it cover the at most nine roundings that any term goes
+ * through in npv_bound_rows and in the coordinate `along`. What is left is float64's: below 2^-34 of |q||x| at 65,536
+ * dimensions.
+ */
+#define FLOAT_SLACK 0x1p-20
+#define DOUBLE_SLACK 0x1p-30
+
+/* For conversions of bounds between metrics, in float64, then rounded to float32: twice what they cost. */
+#define CONVERSION_SLACK 0x1p-22f
+
+/* For squares of lengths and distances, sums of at most 65,536 positive float64 terms. */
+#define SQUARE_SLACK 0x1p-36
+
+#define COARSEST 127
+
+/* The least float32 that is not below x. */
+static float at_least(double x) {
+    const float rounded = (float)x;
+    return (double)rounded < x ? nextafterf(rounded, HUGE_VALF) : rounded;
+}
+
+/* Below this share of the query, what is left beside the direction is rounding noise. */
+#define LEAST_LARGEST 0x1p-60
+
+/* Halves go to the even neighbour: adding 1.5 x 2^52 leaves no bits behind the point. */
+static double nearest(double x) {
+    const double shift = 0x1.8p52;
+    return (x + shift) - shift;
+}
+
+typedef struct coarse_query {
+    double step;      /* of one integer */
+    double length;    /* |g| */
+    double error;     /* |g - step * integers| */
+    double sum;       /* of the integers */
+    double magnitude; /* sum of their absolute values */
+} coarse_query;
+
+/* g = q - b v, scaled, rounded to integers of `step`. */
+static coarse_query round_query(const double *query, const double *direction, double b, double scale,
+                                size_t dimensions, int8_t *coarse) {
+    const size_t plane_bytes = NPV_PLANE_BYTES(dimensions);
+    coarse_query rounded = {0};
+    double largest = 0;
+    for (size_t j = 0; j < dimensions; j++) {
+        const double g = fabs(query[j] * scale - b * direction[j]);
+        largest = g > largest ? g : largest;
+    }
+    rounded.step = largest / COARSEST;
+    memset(coarse, 0, 2 * plane_bytes);
+    double squares = 0;
+    double error_squares = 0;
+    const double steps = largest > LEAST_LARGEST ? COARSEST / largest : 0;
+    for (size_t j = 0; j < dimensions; j++) {
+        const double g = query[j] * scale - b * direction[j];
+        const double integer = nearest(g * steps);
+        const double error = g - integer * rounded.step;
+        coarse[npv_code_position(j, plane_bytes)] = (int8_t)integer;
+        squares += g * g;
+        error_squares += error * error;
+        rounded.sum += integer;
+        rounded.magnitude += fabs(integer);
+    }
+    rounded.length = sqrt(squares);
+    rounded.error = sqrt(error_squares);
+    return rounded;
+}
+
+/*
+ * The terms for codes that stand for step * (weight * nibbles + offset), the nibbles' weighted sum reaching `most` for
+ * a query of all ones.
+ */
+static npv_bound_terms make_terms(const coarse_query *rounded, double query_length, double along,
+                                  double direction_length, double weight, double offset, double most) {
+    const double from_offset = rounded->step * offset * rounded->sum;
+    const double largest_sum = rounded->step * most * rounded->magnitude;
+    return (npv_bound_terms){
+        .per_along = (float)along,
+        .per_size = at_least(query_length * direction_length * FLOAT_SLACK),
+        .per_dot = (float)(rounded->step * weight),
+        .per_step = (float)(from_offset + (largest_sum + fabs(from_offset)) * FLOAT_SLACK),
+        .per_error = at_least(rounded->length * (1 + FLOAT_SLACK) + query_length * DOUBLE_SLACK),
+        .per_length = at_least(rounded->error * (1 + FLOAT_SLACK) + query_length * DOUBLE_SLACK),
+    };
+}
+
+void npv_bounder_prepare(const npv_request *request, const npv_codes *codes, const double *query,
+                         npv_bounder *bounder) {
+    const size_t dimensions = request->dimensions;
+    double along = 0;
+    double square = 0;
+    int exponent = 0;
+    for (size_t j = 0; j < dimensions; j++) {
+        along += query[j] * codes->wide_direction[j];
+        square += query[j] * query[j];
+    }
+    frexp(sqrt(square), &exponent);
+    bounder->query_square = square;
+    bounder->scale = ldexp(1, -exponent);
+    along *= bounder->scale;
+    const double b = codes->direction_square > 0 ? along / codes->direction_square : 0;
+    const double query_length = sqrt(square) * bounder->scale;
+    const double direction_length = sqrt(codes->direction_square);
+    const coarse_query rounded =
+        round_query(query, codes->wide_direction, b, bounder->scale, dimensions, bounder->coarse);
+    /* High nibbles stand for 16 * high + 7.5 - 128, both for 16 * high + low - 128. */
+    bounder->terms4 = make_terms(&rounded, query_length, along, direction_length, 16, 7.5 - 128, 16 * 15);
+    bounder->terms8 = make_terms(&rounded, query_length, along, direction_length, 1, -128, 255);
+}
+
+/* Bounds of dot products become bounds of cosines: each is divided by the row's length. */
+static float divide_bounds(const double *lengths, size_t count, float *bounds) {
+    float largest = -HUGE_VALF;
+    for (size_t i = 0; i < count; i++) {
+        const float bound = (float)((double)bounds[i] / lengths[i]);
+        bounds[i] = bound + fabsf(bound) * CONVERSION_SLACK;
+        if (!(bounds[i] > -HUGE_VALF)) /* too small for float32, or 0 / 0: such a row is always looked at */
+            bounds[i] = HUGE_VALF;
+        largest = bounds[i] > largest ? bounds[i] : largest;
+    }
+    return largest;
+}
+
+/* And of q.x - |x|^2 / 2, which falls as the distance grows: |q - x|^2 = |q|^2 - 2 (q.x - |x|^2 / 2). */
+static float subtract_half_squares(const double *lengths, double scale, size_t count, float *bounds) {
+    float largest = -HUGE_VALF;
+    for (size_t i = 0; i < count; i++) {
+        const double half_square = lengths[i] * lengths[i] * (0.5 * (1 - SQUARE_SLACK)) * scale;
+        const float bound = (float)((double)bounds[i] - half_square);
+        bounds[i] = bound + fabsf(bound) * CONVERSION_SLACK;
+        if (!(bounds[i] > -HUGE_VALF))
+            bounds[i] = HUGE_VALF;
+        largest = bounds[i] > largest ? bounds[i] : largest;
+    }
+    return largest;
+}
+
+float npv_bound_keys(const npv_request *request, const npv_codes *codes, const npv_bounder *bounder, int bits,
+                     uint64_t first, size_t count, const int32_t *dots, float *bounds) {
+    const npv_code_columns columns = {
+        npv_code_floats(&codes->along) + first,
+        npv_code_floats(&codes->step) + first,
+        npv_code_floats(bits == 4 ? &codes->error4 : &codes->error8) + first,
+        npv_code_floats(&codes->length) + first,
+    };
+    const npv_bound_terms *terms = bits == 4 ? &bounder->terms4 : &bounder->terms8;
+    const float largest = request->kernels->bound_rows(terms, &columns, dots, count, bounds);
+    if (request->metric == NPV_EUCLIDEAN)
+        return subtract_half_squares(request->lengths + first, bounder->scale, count, bounds);
+    if (request->divide)
+        return divide_bounds(request->lengths + first, count, bounds);
+    return largest;
+}
+
+double npv_bound_of_key(const npv_request *request, const npv_bounder *bounder, double key) {
+    if (request->metric != NPV_EUCLIDEAN)
+        return key * bounder->scale;
+    return (bounder->query_square * (1 - SQUARE_SLACK) - key * key * (1 + SQUARE_SLACK)) * (0.5 * bounder->scale);
+}

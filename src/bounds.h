@@ -1,0 +1,33 @@
+/*
+ * Upper bounds of scores from coded rows: one query made ready for it. The derivation, with every rounding, is in
+ * docs/exactness.md; the names here are those of the text.
+ */
+#ifndef NPV_BOUNDS_H
+#define NPV_BOUNDS_H
+
+#include "codes.h"
+#include "scan.h"
+
+typedef struct npv_bounder {
+    int8_t *coarse;        /* g in steps, 2 x NPV_PLANE_BYTES, in the order of the nibbles; room is the caller's */
+    double scale;          /* a power of two that makes the query's length about one */
+    double query_square;   /* |q|^2, unscaled */
+    npv_bound_terms terms4; /* for sums over the high plane alone */
+    npv_bound_terms terms8; /* for 16 x the sum over the high plane + the sum over the low plane */
+} npv_bounder;
+
+/* Splits the prepared query along the codes' direction and rounds what is left to integers. O(dimensions). */
+void npv_bounder_prepare(const npv_request *request, const npv_codes *codes, const double *query,
+                         npv_bounder *bounder);
+
+/*
+ * Bounds of `count` neighbouring rows from `first`, given the sums over their codes (bits: 4 or 8): what the key of a
+ * row cannot exceed, in the units of npv_bound_of_key. Returns the largest.
+ */
+float npv_bound_keys(const npv_request *request, const npv_codes *codes, const npv_bounder *bounder, int bits,
+                     uint64_t first, size_t count, const int32_t *dots, float *bounds);
+
+/* The least bound that a row with this key, or a better one, can have. */
+double npv_bound_of_key(const npv_request *request, const npv_bounder *bounder, double key);
+
+#endif

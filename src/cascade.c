@@ -1,0 +1,440 @@
+/*
+ * How a query runs:
+ *
+ *   1. bound    one stream over the codes gives every eligible row an upper bound, and every block of 64 rows its
+ *               largest.
+ *   2. seed     the rows with the highest bounds are scored. The k-th best of these scores is the threshold: k rows are
+ *               known to reach it, so a row whose bound is below cannot be a hit. (Never a threshold from lower bounds:
+ *               it lies two error widths lower instead of one, and many times the rows survive.)
+ *   3. refine   rows whose bound reaches the threshold are bounded again by their whole codes, and scored if that bound
+ *               reaches it too. Better scores raise the threshold on the way.
+ *
+ * Queries of a batch take these steps together, a group at a time, so that a block of codes is read from memory once
+ * for all of them.
+ */
+#include "cascade.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bounds.h"
+#include "error.h"
+
+/* Bounds are kept for every row and query of a group: at most this much of them. */
+#define GROUP_BYTES ((size_t)16 << 20)
+#define MOST_TILES 4
+
+/* A part for one thread to bound: codes that stay in its second-level cache while all queries of the group use them. */
+#define PART_BYTES ((size_t)256 << 10)
+
+/* Less than this is bounded sooner than another thread wakes up. */
+#define SHARED_BYTES ((size_t)1 << 20)
+
+/* More survivors than this are worth sharing out. */
+#define SHARED_SURVIVORS 2048
+
+/* Above this share of survivors it is cheaper to score all rows, one after the other, than to pick them out. */
+#define TOO_MANY_SURVIVORS 0.6
+
+/* What one query of a group holds. */
+typedef struct cascade_query {
+    const double *prepared;
+    npv_bounder bounder;
+    float *bounds; /* one a row, up to whole blocks; -infinity where a row is not eligible */
+    float *maxima; /* one a block */
+    npv_topk *top;
+    npv_cascade_cost *cost;
+    npv_status status;
+    npv_error error;
+} cascade_query;
+
+/* What a thread that helps with one query's survivors finds. */
+typedef struct cascade_helper {
+    npv_topk top;
+    npv_cascade_cost cost;
+} cascade_helper;
+
+typedef struct cascade_job {
+    const npv_request *request;
+    const npv_codes *codes;
+    int bits;
+    size_t blocks;
+    size_t part_blocks;
+    size_t query_count; /* of the group */
+    cascade_query *queries;
+    npv_topk *seeds;         /* one a thread: the rows that step 2 scored */
+    cascade_helper *helpers; /* one a thread but the caller's */
+} cascade_job;
+
+/* -------------------------------------------------------------------------------------------------- 1. Bounding -- */
+
+/* dots[i] of `count` rows: sums over the high nibbles, or over both as 16 x high + low. */
+static void sum_codes(const cascade_job *job, const npv_bounder *bounder, int bits, npv_run run, int32_t *dots) {
+    const npv_kernels *kernels = job->request->kernels;
+    const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
+    const npv_code_query query = {.coarse = bounder->coarse};
+    kernels->dot_high(&query, npv_plane_row(&job->codes->high, run.first, plane_bytes), plane_bytes,
+                         run.count, dots);
+    if (bits == 4)
+        return;
+    int32_t low[NPV_BLOCK_ROWS];
+    kernels->dot_high(&query, npv_plane_row(&job->codes->low, run.first, plane_bytes), plane_bytes,
+                         run.count, low);
+    for (size_t i = 0; i < run.count; i++)
+        dots[i] = 16 * dots[i] + low[i];
+}
+
+/* The same for NPV_TILE queries, whose integers lie one behind the other: dots[query * count + i]. */
+static void sum_codes_of_tile(const cascade_job *job, const npv_bounder *first, npv_run run, int32_t *dots) {
+    const npv_kernels *kernels = job->request->kernels;
+    const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
+    npv_code_query queries[NPV_TILE];
+    for (size_t i = 0; i < NPV_TILE; i++)
+        queries[i] = (npv_code_query){.coarse = first->coarse + i * 2 * plane_bytes};
+    kernels->dot_high_tile(queries, npv_plane_row(&job->codes->high, run.first, plane_bytes), plane_bytes,
+                              run.count, dots);
+    if (job->bits == 4)
+        return;
+    int32_t low[NPV_TILE * NPV_BLOCK_ROWS];
+    kernels->dot_high_tile(queries, npv_plane_row(&job->codes->low, run.first, plane_bytes), plane_bytes,
+                              run.count, low);
+    for (size_t i = 0; i < NPV_TILE * run.count; i++)
+        dots[i] = 16 * dots[i] + low[i];
+}
+
+/* Bounds a run of rows for `count` queries, at most a tile. Raises the block's maxima. */
+static void bound_run(const cascade_job *job, cascade_query *queries, size_t count, npv_run run) {
+    int32_t dots[NPV_TILE * NPV_BLOCK_ROWS];
+    if (count > 1)
+        sum_codes_of_tile(job, &queries->bounder, run, dots);
+    else
+        sum_codes(job, &queries->bounder, job->bits, run, dots);
+    for (size_t i = 0; i < count; i++) {
+        const float largest = npv_bound_keys(job->request, job->codes, &queries[i].bounder, job->bits, run.first,
+                                             run.count, dots + i * run.count, queries[i].bounds + run.first);
+        float *maximum = &queries[i].maxima[run.first / NPV_BLOCK_ROWS];
+        *maximum = largest > *maximum ? largest : *maximum;
+    }
+}
+
+static void bound_block(const cascade_job *job, cascade_query *queries, size_t count, npv_run block) {
+    const uint64_t *eligible = job->request->eligible;
+    const size_t number = (size_t)(block.first / NPV_BLOCK_ROWS);
+    for (size_t i = 0; i < count; i++)
+        queries[i].maxima[number] = -HUGE_VALF;
+    if (eligible == NULL || eligible[number] == UINT64_MAX) {
+        bound_run(job, queries, count, block);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        for (size_t row = 0; row < block.count; row++)
+            queries[i].bounds[block.first + row] = -HUGE_VALF;
+    uint64_t word = eligible[number];
+    npv_run run;
+    while (npv_next_run(&word, block.first, &run))
+        bound_run(job, queries, count, run);
+}
+
+static npv_run block_of(const npv_request *request, size_t number) {
+    const uint64_t first = (uint64_t)number * NPV_BLOCK_ROWS;
+    return (npv_run){first, request->rows - first < NPV_BLOCK_ROWS ? (size_t)(request->rows - first) : NPV_BLOCK_ROWS};
+}
+
+static void bound_part(void *context, size_t part, unsigned worker) {
+    cascade_job *job = context;
+    const size_t begin = part * job->part_blocks;
+    const size_t end = job->blocks - begin < job->part_blocks ? job->blocks : begin + job->part_blocks;
+    (void)worker;
+    for (size_t query = 0; query < job->query_count;) {
+        const size_t count = job->query_count - query < NPV_TILE ? job->query_count - query : NPV_TILE;
+        for (size_t block = begin; block < end; block++)
+            bound_block(job, job->queries + query, count, block_of(job->request, block));
+        query += count;
+    }
+}
+
+/* --------------------------------------------------------------------------------------------------- 2. Seeding -- */
+
+/* The `k` blocks with the highest maxima hold at least k rows with bounds from the lowest of these maxima on. */
+static float seed_floor(const cascade_job *job, const cascade_query *query, npv_topk *room) {
+    if (job->blocks <= room->k)
+        return -HUGE_VALF;
+    room->count = 0;
+    for (size_t block = 0; block < job->blocks; block++)
+        npv_topk_offer(room, (npv_candidate){(double)query->maxima[block], block});
+    return (float)room->heap[0].key;
+}
+
+static void score_row(const cascade_job *job, const cascade_query *query, uint64_t row, npv_topk *top) {
+    double key;
+    npv_score_keys(job->request, query->prepared, row, 1, &key);
+    if (key >= job->request->least_key)
+        npv_topk_offer(top, (npv_candidate){key, row});
+}
+
+/* The rows with the highest bounds, scored. */
+static void seed(const cascade_job *job, cascade_query *query, npv_topk *seeds) {
+    const float floor = seed_floor(job, query, seeds);
+    seeds->count = 0;
+    for (size_t number = 0; number < job->blocks; number++) {
+        if (query->maxima[number] < floor || query->maxima[number] == -HUGE_VALF)
+            continue;
+        const npv_run block = block_of(job->request, number);
+        for (uint64_t row = block.first; row < block.first + block.count; row++)
+            if (query->bounds[row] >= floor && query->bounds[row] > -HUGE_VALF)
+                npv_topk_offer(seeds, (npv_candidate){(double)query->bounds[row], row});
+    }
+    for (size_t i = 0; i < seeds->count; i++)
+        score_row(job, query, seeds->heap[i].row, query->top);
+    query->cost->rows32 += seeds->count;
+}
+
+/* The least bound that a hit can have, given k rows that are at least as good as the worst of `top`. */
+static double threshold_of(const cascade_job *job, const cascade_query *query, const npv_topk *top) {
+    const double least = job->request->least_key;
+    const double key = top->count == top->k && top->heap[0].key > least ? top->heap[0].key : least;
+    return npv_bound_of_key(job->request, &query->bounder, key);
+}
+
+/* -------------------------------------------------------------------------------------------------- 3. Refining -- */
+
+/* Seeds are the first rows in the order of bounds, so the worst of them tells whether a row is one. */
+static bool is_seed(const npv_topk *seeds, float bound, uint64_t row) {
+    return seeds->count < seeds->k || !npv_better(seeds->heap[0], (npv_candidate){(double)bound, row});
+}
+
+static bool passes_whole_code(const cascade_job *job, const cascade_query *query, uint64_t row, double threshold) {
+    int32_t dots;
+    float bound;
+    sum_codes(job, &query->bounder, 8, (npv_run){row, 1}, &dots);
+    npv_bound_keys(job->request, job->codes, &query->bounder, 8, row, 1, &dots, &bound);
+    return (double)bound >= threshold;
+}
+
+/* Looks at the survivors of a block. `start` is the threshold after step 2; `top` may know a better one. */
+static void refine_block(const cascade_job *job, const cascade_query *query, const npv_topk *seeds, size_t number,
+                         double start, npv_topk *top, npv_cascade_cost *cost) {
+    const npv_run block = block_of(job->request, number);
+    double threshold = start;
+    for (uint64_t row = block.first; row < block.first + block.count; row++) {
+        const float bound = query->bounds[row];
+        if (!((double)bound >= threshold) || bound == -HUGE_VALF || is_seed(seeds, bound, row))
+            continue;
+        const double known = threshold_of(job, query, top);
+        threshold = known > start ? known : start;
+        if (job->bits == 4) {
+            cost->rows8++;
+            if (!passes_whole_code(job, query, row, threshold))
+                continue;
+        }
+        cost->rows32++;
+        score_row(job, query, row, top);
+    }
+}
+
+static uint64_t count_survivors(const cascade_job *job, const cascade_query *query, double threshold) {
+    uint64_t survivors = 0;
+    for (size_t number = 0; number < job->blocks; number++) {
+        if (!((double)query->maxima[number] >= threshold))
+            continue;
+        const npv_run block = block_of(job->request, number);
+        for (uint64_t row = block.first; row < block.first + block.count; row++)
+            survivors += (double)query->bounds[row] >= threshold && query->bounds[row] > -HUGE_VALF;
+    }
+    return survivors;
+}
+
+typedef struct refining {
+    const cascade_job *job;
+    cascade_query *query;
+    const npv_topk *seeds;
+    double threshold;
+    size_t part_blocks;
+} refining;
+
+/* The caller works on the query's own top, which knows the seeds; helpers have tops of their own. */
+static void refine_part(void *context, size_t part, unsigned worker) {
+    const refining *self = context;
+    const cascade_job *job = self->job;
+    const size_t begin = part * self->part_blocks;
+    const size_t end = job->blocks - begin < self->part_blocks ? job->blocks : begin + self->part_blocks;
+    npv_topk *top = worker == 0 ? self->query->top : &job->helpers[worker - 1].top;
+    npv_cascade_cost *cost = worker == 0 ? self->query->cost : &job->helpers[worker - 1].cost;
+    for (size_t number = begin; number < end; number++)
+        if ((double)self->query->maxima[number] >= self->threshold)
+            refine_block(job, self->query, self->seeds, number, self->threshold, top, cost);
+}
+
+/* Only the query of a group of one may be shared out: those of larger groups have a thread each. */
+static void refine(const cascade_job *job, cascade_query *query, const npv_topk *seeds, double threshold) {
+    const size_t parts = query->cost->survivors > SHARED_SURVIVORS ? 8 * (size_t)job->request->threads : 1;
+    refining self = {job, query, seeds, threshold, (job->blocks + parts - 1) / parts};
+    npv_workers_run(job->request->workers, (job->blocks + self.part_blocks - 1) / self.part_blocks, refine_part, &self);
+    if (job->query_count > 1)
+        return;
+    for (unsigned i = 0; i + 1 < job->request->threads; i++) {
+        query->cost->rows8 += job->helpers[i].cost.rows8;
+        query->cost->rows32 += job->helpers[i].cost.rows32;
+        for (size_t j = 0; j < job->helpers[i].top.count; j++)
+            npv_topk_offer(query->top, job->helpers[i].top.heap[j]);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------- A group -- */
+
+/* The plain scan for one query of the group. */
+static npv_status scan_plainly(const cascade_job *job, cascade_query *query, npv_error *error) {
+    npv_request request = *job->request;
+    request.queries = query->prepared;
+    request.query_count = 1;
+    query->top->count = 0;
+    query->cost->rows32 += request.rows;
+    return npv_scan(&request, query->top, error);
+}
+
+/* Steps 2 and 3 of a query. */
+static void finish_query(void *context, size_t number, unsigned worker) {
+    const cascade_job *job = context;
+    cascade_query *query = &job->queries[number];
+    npv_topk *seeds = &job->seeds[worker];
+    seed(job, query, seeds);
+    const double threshold = threshold_of(job, query, query->top);
+    query->cost->survivors = count_survivors(job, query, threshold);
+    if ((double)query->cost->survivors > TOO_MANY_SURVIVORS * (double)job->request->eligible_count)
+        query->status = scan_plainly(job, query, &query->error);
+    else
+        refine(job, query, seeds, threshold);
+}
+
+static npv_status run_group(cascade_job *job, npv_error *error) {
+    const npv_request *request = job->request;
+    for (size_t i = 0; i < job->query_count; i++) {
+        npv_bounder_prepare(request, job->codes, job->queries[i].prepared, &job->queries[i].bounder);
+        *(job->bits == 4 ? &job->queries[i].cost->rows4 : &job->queries[i].cost->rows8) = request->eligible_count;
+    }
+    npv_workers_run(request->workers, (job->blocks + job->part_blocks - 1) / job->part_blocks, bound_part, job);
+    if (job->query_count == 1)
+        finish_query(job, 0, 0);
+    else
+        npv_workers_run(request->workers, job->query_count, finish_query, job);
+    for (size_t i = 0; i < job->query_count; i++)
+        if (job->queries[i].status != NPV_OK) {
+            if (error != NULL)
+                *error = job->queries[i].error;
+            return job->queries[i].status;
+        }
+    return NPV_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------------ All of it -- */
+
+/* Memory of a cascade, made once for all groups. */
+typedef struct cascade_memory {
+    int8_t *coarse;
+    float *bounds;
+    float *maxima;
+    npv_candidate *candidates;
+    cascade_query *queries;
+    npv_topk *seeds;
+    cascade_helper *helpers;
+} cascade_memory;
+
+static void free_memory(cascade_memory *memory) {
+    free(memory->coarse);
+    free(memory->bounds);
+    free(memory->maxima);
+    free(memory->candidates);
+    free(memory->queries);
+    free(memory->seeds);
+    free(memory->helpers);
+}
+
+/* Twice k, so that the threshold is good although bounds are not in the order of scores; some more for small k. */
+static size_t seed_count(const npv_request *request) {
+    const uint64_t wanted = 2 * (uint64_t)request->k + 16;
+    return (size_t)(wanted < request->eligible_count ? wanted : request->eligible_count);
+}
+
+static npv_status make_memory(cascade_memory *memory, const npv_request *request, size_t blocks, size_t group,
+                              npv_error *error) {
+    const size_t threads = request->threads;
+    const size_t seeds = seed_count(request);
+    const size_t candidates = threads * seeds + (threads - 1) * request->k;
+    /* Room for whole tiles: what the kernel finds in the places of queries that are not there is not used. */
+    memory->coarse = calloc((group + NPV_TILE - 1) / NPV_TILE * NPV_TILE, 2 * NPV_PLANE_BYTES(request->dimensions));
+    memory->bounds = malloc(group * blocks * NPV_BLOCK_ROWS * sizeof *memory->bounds);
+    memory->maxima = malloc(group * blocks * sizeof *memory->maxima);
+    memory->candidates = malloc(candidates * sizeof *memory->candidates);
+    memory->queries = calloc(group, sizeof *memory->queries);
+    memory->seeds = calloc(threads, sizeof *memory->seeds);
+    memory->helpers = calloc(threads, sizeof *memory->helpers);
+    if (memory->coarse == NULL || memory->bounds == NULL || memory->maxima == NULL || memory->candidates == NULL ||
+        memory->queries == NULL || memory->seeds == NULL || memory->helpers == NULL)
+        return npv_fail_memory(error, "the bounds of a search",
+                               group * blocks * (NPV_BLOCK_ROWS + 1) * sizeof *memory->bounds);
+    npv_candidate *room = memory->candidates;
+    for (size_t i = 0; i < threads; i++, room += seeds)
+        memory->seeds[i] = (npv_topk){room, 0, seeds};
+    for (size_t i = 0; i + 1 < threads; i++, room += request->k)
+        memory->helpers[i].top = (npv_topk){room, 0, request->k};
+    return NPV_OK;
+}
+
+/* Whole tiles, as far as the bounds of their rows keep within GROUP_BYTES; fewer queries if there are no more. */
+static size_t group_size(const npv_request *request, size_t blocks) {
+    const size_t tiles = GROUP_BYTES / (blocks * NPV_BLOCK_ROWS * sizeof(float)) / NPV_TILE;
+    const size_t most = NPV_TILE * (tiles < 1 ? 1 : tiles < MOST_TILES ? tiles : MOST_TILES);
+    return request->query_count < most ? request->query_count : most;
+}
+
+static size_t blocks_in_a_part(const npv_request *request, int bits, size_t blocks) {
+    const size_t block_bytes = NPV_PLANE_BYTES(request->dimensions) * NPV_BLOCK_ROWS * (bits == 4 ? 1 : 2);
+    if (blocks <= SHARED_BYTES / block_bytes / request->query_count)
+        return blocks;
+    return PART_BYTES / block_bytes > 0 ? PART_BYTES / block_bytes : 1;
+}
+
+static void set_up_group(cascade_job *job, cascade_memory *memory, size_t done, size_t count, npv_topk *tops,
+                         npv_cascade_cost *costs) {
+    const npv_request *request = job->request;
+    job->query_count = count;
+    for (size_t i = 0; i < count; i++) {
+        costs[done + i] = (npv_cascade_cost){0};
+        job->queries[i] = (cascade_query){
+            .prepared = request->queries + (done + i) * NPV_PADDED(request->dimensions),
+            .bounder = {.coarse = memory->coarse + i * 2 * NPV_PLANE_BYTES(request->dimensions)},
+            .bounds = memory->bounds + i * job->blocks * NPV_BLOCK_ROWS,
+            .maxima = memory->maxima + i * job->blocks,
+            .top = &tops[done + i],
+            .cost = &costs[done + i],
+        };
+    }
+    for (unsigned i = 0; i + 1 < request->threads; i++) {
+        job->helpers[i].top.count = 0;
+        job->helpers[i].cost = (npv_cascade_cost){0};
+    }
+}
+
+npv_status npv_cascade(const npv_request *request, const npv_codes *codes, int bits, npv_topk *tops,
+                       npv_cascade_cost *costs, npv_error *error) {
+    const size_t blocks = (size_t)((request->rows + NPV_BLOCK_ROWS - 1) / NPV_BLOCK_ROWS);
+    const size_t group = group_size(request, blocks);
+    cascade_memory memory = {0};
+    npv_status status = make_memory(&memory, request, blocks, group, error);
+    cascade_job job = {.request = request,
+                       .codes = codes,
+                       .bits = bits,
+                       .blocks = blocks,
+                       .part_blocks = blocks_in_a_part(request, bits, blocks),
+                       .queries = memory.queries,
+                       .seeds = memory.seeds,
+                       .helpers = memory.helpers};
+    for (size_t done = 0; done < request->query_count && status == NPV_OK; done += job.query_count) {
+        const size_t left = request->query_count - done;
+        set_up_group(&job, &memory, done, left < group ? left : group, tops, costs);
+        status = run_group(&job, error);
+    }
+    free_memory(&memory);
+    return status;
+}

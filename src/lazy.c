@@ -1,0 +1,108 @@
+/*
+ * What a store makes at the first search that needs it: lengths of rows, codes, and experience of which way is faster.
+ * Readers come here together, under the reading lock; `lazy` lets one of them work and the others wait.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "error.h"
+#include "store.h"
+#include "vector.h"
+
+/* ------------------------------------------------------------------------------------------------------ Lengths -- */
+
+#define PART_ROWS 1024
+
+typedef struct lengths_job {
+    const npv_store *store;
+    double *lengths;
+    double *wide; /* one widened vector a thread */
+    uint64_t first;
+} lengths_job;
+
+static void measure_part(void *context, size_t part, unsigned worker) {
+    const lengths_job *job = context;
+    const npv_store *store = job->store;
+    const float *vectors = (const float *)(const void *)store->vectors.data;
+    double *wide = job->wide + worker * NPV_PADDED(store->dimensions);
+    const uint64_t begin = job->first + part * (uint64_t)PART_ROWS;
+    const uint64_t end = store->rows - begin < PART_ROWS ? store->rows : begin + PART_ROWS;
+    for (uint64_t row = begin; row < end; row++)
+        job->lengths[row] = npv_length(store->kernels, vectors + row * store->dimensions, store->dimensions, wide);
+}
+
+/* Under `lazy`: measures the rows that were added since the last time. */
+static npv_status measure(npv_store *store, npv_error *error) {
+    const uint64_t first = store->lengths_known;
+    const size_t wide_bytes = store->threads * NPV_PADDED(store->dimensions) * sizeof(double);
+    const npv_status status = npv_array_grow(&store->lengths, (size_t)store->rows * sizeof(double), error);
+    if (status != NPV_OK)
+        return status;
+    lengths_job job = {store, (double *)(void *)store->lengths.data, malloc(wide_bytes), first};
+    if (job.wide == NULL)
+        return npv_fail_memory(error, "vectors to measure", wide_bytes);
+    npv_workers_run(store->workers, (size_t)((store->rows - first + PART_ROWS - 1) / PART_ROWS), measure_part, &job);
+    free(job.wide);
+    for (uint64_t row = first; row < store->rows; row++)
+        store->zero_rows += job.lengths[row] == 0;
+    store->lengths_known = store->rows;
+    return NPV_OK;
+}
+
+npv_status npv_store_lengths(npv_store *store, const double **lengths, npv_error *error) {
+    npv_status status = NPV_OK;
+    pthread_mutex_lock(&store->lazy);
+    if (store->lengths_known < store->rows)
+        status = measure(store, error);
+    pthread_mutex_unlock(&store->lazy);
+    if (status == NPV_OK)
+        *lengths = (const double *)(const void *)store->lengths.data;
+    return status;
+}
+
+/* -------------------------------------------------------------------------------------------------------- Codes -- */
+
+/* Coding a row costs about as much as scanning it this many times; before that was spent, codes do not pay. */
+#define CODING_COST 4
+
+/* Under `lazy`. Codes that are there are extended at once, others are made when as much work went into plain scans. */
+static bool codes_pay(npv_store *store, const npv_request *request) {
+    if (store->codes.rows > 0)
+        return true;
+    store->rows_scanned += request->eligible_count * request->query_count;
+    return store->rows_scanned >= CODING_COST * store->rows;
+}
+
+uint64_t npv_store_code_rows(npv_store *store, const npv_request *request) {
+    uint64_t coded = 0;
+    if (store->no_codes || !npv_plan_wants_codes(request))
+        return 0;
+    pthread_mutex_lock(&store->lazy);
+    const uint64_t before = store->codes.rows;
+    if (before < store->rows && codes_pay(store, request)) {
+        /* Without memory for codes a search is slower, not wrong; the next try is due after as many scans again. */
+        if (npv_codes_extend(&store->codes, store->kernels, store->workers, request->vectors, store->dimensions,
+                             store->rows, NULL) != NPV_OK)
+            store->rows_scanned = 0;
+        coded = store->codes.rows - before;
+    }
+    pthread_mutex_unlock(&store->lazy);
+    return coded;
+}
+
+npv_plan npv_store_plan(npv_store *store, const npv_request *request) {
+    npv_plan plan = NPV_PLAN_SCAN;
+    if (store->no_codes || !npv_plan_wants_codes(request))
+        return plan;
+    pthread_mutex_lock(&store->lazy);
+    if (store->codes.rows == store->rows)
+        plan = npv_plan_choose(&store->experience, request);
+    pthread_mutex_unlock(&store->lazy);
+    return plan;
+}
+
+void npv_store_learn(npv_store *store, const npv_request *request, npv_plan plan, const npv_cascade_cost *cost) {
+    pthread_mutex_lock(&store->lazy);
+    npv_plan_learn(&store->experience, request, plan, cost);
+    pthread_mutex_unlock(&store->lazy);
+}

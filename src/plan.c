@@ -1,0 +1,56 @@
+#include "plan.h"
+
+/* Vectors that a core scans in a few microseconds: bounding them first would not be faster. */
+#define LEAST_BYTES ((uint64_t)64 << 10)
+
+/* When more than this share of the rows is asked for, most have to be scored anyway. */
+#define LARGEST_SHARE_OF_K 0.125
+
+/* What reading all of the codes' high nibbles costs, in plain scans. */
+#define COST4 0.125
+
+/* A row that is picked out costs this many times what it costs in a stream. */
+#define PICKED_OUT 2.0
+
+/* Of searches that go another way, every so many-th tries 4 bits again: data and queries change. */
+#define RETRY 64
+
+/* Weight of the newest search in the moving averages. */
+#define NEWEST 0.25
+
+bool npv_plan_wants_codes(const npv_request *request) {
+    return request->eligible_count * request->dimensions * sizeof(float) >= LEAST_BYTES &&
+           (double)request->k <= LARGEST_SHARE_OF_K * (double)request->eligible_count;
+}
+
+static npv_kind *kind_of(npv_experience *experience, const npv_request *request) {
+    size_t kind = 0;
+    for (size_t k = request->k; k > 1 && kind + 1 < NPV_KINDS_OF_K; k /= 4)
+        kind++;
+    return &experience->kinds[request->metric][kind];
+}
+
+npv_plan npv_plan_choose(npv_experience *experience, const npv_request *request) {
+    npv_kind *kind = kind_of(experience, request);
+    if (kind->searches++ % RETRY == 0)
+        return NPV_PLAN_CASCADE4;
+    const double rest = kind->scored * PICKED_OUT;
+    const double cost4 = COST4 + kind->survivors * 2 * COST4 * PICKED_OUT + rest;
+    const double cost8 = 2 * COST4 + rest;
+    if (cost4 >= 1 && cost8 >= 1)
+        return NPV_PLAN_SCAN;
+    return cost4 <= cost8 ? NPV_PLAN_CASCADE4 : NPV_PLAN_CASCADE8;
+}
+
+static void average(double *mean, double newest) {
+    *mean += NEWEST * (newest - *mean);
+}
+
+void npv_plan_learn(npv_experience *experience, const npv_request *request, npv_plan plan,
+                    const npv_cascade_cost *cost) {
+    npv_kind *kind = kind_of(experience, request);
+    const double rows = (double)request->eligible_count * (double)request->query_count;
+    if (plan == NPV_PLAN_CASCADE4)
+        average(&kind->survivors, (double)cost->survivors / rows);
+    average(&kind->scored, (double)cost->rows32 / rows);
+}

@@ -1,0 +1,638 @@
+/*
+ * The cascade gives the answer of the plain scan, bit for bit, on any data, and its bounds are bounds. The plain scan is
+ * held to the definition by test_search.c.
+ */
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "bounds.h"
+#include "cascade.h"
+#include "oracle.h"
+#include "plan.h"
+#include "vector.h"
+
+/* Rows, their codes, and all that a request wants. */
+typedef struct world {
+    size_t rows;
+    size_t dimensions;
+    float *vectors;
+    double *lengths;
+    npv_codes codes;
+    npv_workers *workers;
+    unsigned threads;
+    const npv_kernels *kernels;
+} world;
+
+static void *allocate(size_t bytes) {
+    void *memory = malloc(bytes + 1);
+    assert_non_null(memory);
+    return memory;
+}
+
+/* Takes over `vectors`. */
+static world make_world(float *vectors, size_t rows, size_t dimensions, unsigned threads, const npv_kernels *kernels) {
+    world made = {.rows = rows,
+                  .dimensions = dimensions,
+                  .vectors = vectors,
+                  .lengths = allocate(rows * sizeof(double)),
+                  .workers = npv_workers_new(threads),
+                  .threads = threads,
+                  .kernels = kernels};
+    double *wide = allocate(NPV_PADDED(dimensions) * sizeof(double));
+    for (size_t row = 0; row < rows; row++)
+        made.lengths[row] = npv_length(kernels, vectors + row * dimensions, dimensions, wide);
+    free(wide);
+    assert_int_equal(npv_codes_extend(&made.codes, kernels, made.workers, vectors, dimensions, rows, NULL), NPV_OK);
+    return made;
+}
+
+static void free_world(world *old) {
+    npv_codes_free(&old->codes);
+    npv_workers_free(old->workers);
+    free(old->lengths);
+    free(old->vectors);
+}
+
+static npv_request make_request(const world *of, npv_metric metric, bool divide, const double *queries, size_t count,
+                                size_t k) {
+    return (npv_request){.kernels = of->kernels,
+                         .workers = of->workers,
+                         .threads = of->threads,
+                         .vectors = of->vectors,
+                         .dimensions = of->dimensions,
+                         .rows = of->rows,
+                         .lengths = of->lengths,
+                         .divide = divide,
+                         .eligible_count = of->rows,
+                         .metric = metric,
+                         .queries = queries,
+                         .query_count = count,
+                         .k = k < of->rows ? k : of->rows,
+                         .least_key = -HUGE_VAL};
+}
+
+static npv_topk *new_tops(const npv_request *request) {
+    npv_topk *tops = allocate(request->query_count * sizeof *tops);
+    for (size_t i = 0; i < request->query_count; i++)
+        tops[i] = (npv_topk){allocate(request->k * sizeof(npv_candidate)), 0, request->k};
+    return tops;
+}
+
+static void free_tops(npv_topk *tops, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        free(tops[i].heap);
+    free(tops);
+}
+
+static void expect_same(npv_topk *expected, npv_topk *found) {
+    npv_topk_sort(expected);
+    npv_topk_sort(found);
+    assert_int_equal(found->count, expected->count);
+    for (size_t i = 0; i < found->count; i++) {
+        assert_int_equal(found->heap[i].row, expected->heap[i].row);
+        assert_memory_equal(&found->heap[i].key, &expected->heap[i].key, sizeof(double));
+    }
+}
+
+/* Both cascades against the scan. */
+static void compare(const world *of, const npv_request *request) {
+    for (int bits = 4; bits <= 8; bits += 4) {
+        npv_topk *expected = new_tops(request);
+        npv_topk *found = new_tops(request);
+        npv_cascade_cost *costs = allocate(request->query_count * sizeof *costs);
+        assert_int_equal(npv_scan(request, expected, NULL), NPV_OK);
+        assert_int_equal(npv_cascade(request, &of->codes, bits, found, costs, NULL), NPV_OK);
+        for (size_t i = 0; i < request->query_count; i++)
+            expect_same(&expected[i], &found[i]);
+        free(costs);
+        free_tops(expected, request->query_count);
+        free_tops(found, request->query_count);
+    }
+}
+
+static double *widen_queries(const float *queries, size_t count, size_t dimensions) {
+    double *wide = allocate(count * NPV_PADDED(dimensions) * sizeof(double));
+    for (size_t i = 0; i < count; i++)
+        npv_widen(queries + i * dimensions, dimensions, wide + i * NPV_PADDED(dimensions));
+    return wide;
+}
+
+/* Marks rows for which row % modulus == rest, or all others. */
+static uint64_t *mark(const world *of, size_t modulus, size_t rest, bool others, uint64_t *count) {
+    uint64_t *bits = calloc(of->rows / 64 + 1, sizeof *bits);
+    assert_non_null(bits);
+    *count = 0;
+    for (size_t row = 0; row < of->rows; row++)
+        if ((row % modulus == rest) != others) {
+            bits[row / 64] |= (uint64_t)1 << row % 64;
+            ++*count;
+        }
+    return bits;
+}
+
+static bool has_zero_row(const world *of) {
+    for (size_t row = 0; row < of->rows; row++)
+        if (of->lengths[row] == 0)
+            return true;
+    return false;
+}
+
+/* Every metric, several k, sets of rows, single queries and batches. */
+static void compare_all(const world *of, const float *queries, size_t count) {
+    const size_t ks[] = {1, 10, of->rows / 3 + 1, of->rows};
+    const size_t sets[][3] = {{1, 0, 0}, {3, 1, 0}, {of->rows, of->rows / 2, 0}, {of->rows, of->rows / 2, 1}, {65, 64, 0}};
+    double *wide = widen_queries(queries, count, of->dimensions);
+    for (int kind = 0; kind < 4; kind++) {
+        const npv_metric metric = kind == 3 ? NPV_COSINE : (npv_metric)kind; /* 3: divided by lengths */
+        if (kind == 3 && has_zero_row(of))
+            continue;
+        for (size_t i = 0; i < sizeof ks / sizeof *ks; i++)
+            for (size_t j = 0; j < sizeof sets / sizeof *sets; j++) {
+                npv_request request = make_request(of, metric, kind == 3, wide, count, ks[i]);
+                uint64_t *eligible = mark(of, sets[j][0], sets[j][1], sets[j][2] != 0, &request.eligible_count);
+                request.eligible = j == 0 ? NULL : eligible;
+                if (request.eligible_count > 0) {
+                    request.k = request.k < request.eligible_count ? request.k : (size_t)request.eligible_count;
+                    compare(of, &request);
+                    request.query_count = 1;
+                    compare(of, &request);
+                }
+                free(eligible);
+            }
+    }
+    free(wide);
+}
+
+/* A way to make rows and queries out of normal ones. */
+typedef void shape(float *x, size_t row, size_t dimensions, float *first);
+
+static void as_they_are(float *x, size_t row, size_t dimensions, float *first) {
+    (void)x, (void)row, (void)dimensions, (void)first;
+}
+
+static void all_equal(float *x, size_t row, size_t dimensions, float *first) {
+    (void)row;
+    memmove(x, first, dimensions * sizeof *x);
+}
+
+static void many_twins(float *x, size_t row, size_t dimensions, float *first) {
+    if (row % 64 <= 1 || row % 7 == 3)
+        memmove(x, first + (row % 5) * dimensions, dimensions * sizeof *x);
+}
+
+static void one_dimension_rules(float *x, size_t row, size_t dimensions, float *first) {
+    (void)row, (void)first;
+    x[dimensions / 2] *= 1000;
+}
+
+static void lengths_from_1e_minus_30_to_1e18(float *x, size_t row, size_t dimensions, float *first) {
+    (void)first;
+    for (size_t j = 0; j < dimensions; j++)
+        x[j] *= powf(10, (float)(row % 49) - 30);
+}
+
+static void tiny_lengths(float *x, size_t row, size_t dimensions, float *first) {
+    (void)first;
+    for (size_t j = 0; j < dimensions; j++)
+        x[j] = ldexpf(x[j], -100 - (int)(row % 50));
+}
+
+static void huge_lengths(float *x, size_t row, size_t dimensions, float *first) {
+    (void)first;
+    for (size_t j = 0; j < dimensions; j++)
+        x[j] = ldexpf(x[j] / 16, 90 + (int)(row % 38));
+}
+
+static void around_one_direction(float *x, size_t row, size_t dimensions, float *first) {
+    (void)row, (void)first;
+    for (size_t j = 0; j < dimensions; j++)
+        x[j] = x[j] * 0.05f + (j % 2 == 0 ? 1.0f : -0.5f);
+}
+
+static void against_one_direction(float *x, size_t row, size_t dimensions, float *first) {
+    around_one_direction(x, row, dimensions, first);
+    if (row == 0) /* the query points away from all others: all scores are negative */
+        for (size_t j = 0; j < dimensions; j++)
+            x[j] = -x[j];
+}
+
+static void plus_and_minus(float *x, size_t row, size_t dimensions, float *first) {
+    (void)first;
+    if (row % 2 == 1) /* the mean is exactly zero: there is no direction */
+        for (size_t j = 0; j < dimensions; j++)
+            x[j] = -*(x + j - dimensions);
+}
+
+static void one_hot(float *x, size_t row, size_t dimensions, float *first) {
+    (void)first;
+    memset(x, 0, dimensions * sizeof *x);
+    x[row % dimensions] = row % 3 == 0 ? -1 : 1;
+}
+
+static void some_zero(float *x, size_t row, size_t dimensions, float *first) {
+    (void)first;
+    if (row % 3 == 1)
+        memset(x, 0, dimensions * sizeof *x);
+}
+
+static void all_zero_but_the_first(float *x, size_t row, size_t dimensions, float *first) {
+    (void)first;
+    if (row > 0)
+        memset(x, 0, dimensions * sizeof *x);
+}
+
+static void whole_numbers(float *x, size_t row, size_t dimensions, float *first) {
+    (void)row, (void)first;
+    for (size_t j = 0; j < dimensions; j++)
+        x[j] = truncf(x[j] * 2);
+}
+
+static void any_data_gives_the_answer_of_the_scan(void **state) {
+    (void)state;
+    shape *const shapes[] = {as_they_are,
+                             all_equal,
+                             many_twins,
+                             one_dimension_rules,
+                             lengths_from_1e_minus_30_to_1e18,
+                             tiny_lengths,
+                             huge_lengths,
+                             around_one_direction,
+                             against_one_direction,
+                             plus_and_minus,
+                             one_hot,
+                             some_zero,
+                             all_zero_but_the_first,
+                             whole_numbers};
+    const size_t sizes[][2] = {{257, 65}, {200, 1}, {193, 2}, {130, 37}, {400, 64}};
+    oracle_random random = {1};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            const npv_kernels *kernels;
+            /* All processors' kernels see the first size; test_kernels.c compares them one by one. */
+            for (size_t t = 0; (kernels = npv_kernels_runnable(t)) != NULL && (t == 0 || i == 0); t++) {
+                const size_t rows = sizes[i][0];
+                const size_t dimensions = sizes[i][1];
+                float *vectors = oracle_vectors(&random, rows, dimensions);
+                for (size_t row = 0; row < rows; row++)
+                    shapes[s](vectors + row * dimensions, row, dimensions, vectors);
+                world of = make_world(vectors, rows, dimensions, t % 2 == 0 ? 2 : 1, kernels);
+                compare_all(&of, vectors, 8);
+                free_world(&of);
+            }
+        }
+}
+
+/* Large enough for groups of several tiles, parts for several threads, and survivors that are shared out. */
+static void large_worlds_are_shared_out(void **state) {
+    (void)state;
+    enum { rows = 30011, dimensions = 96, queries = 40 };
+    oracle_random random = {2};
+    for (unsigned threads = 1; threads <= 3; threads++)
+        for (int twins = 0; twins <= 1; twins++) {
+            float *vectors = oracle_vectors(&random, rows, dimensions);
+            for (size_t row = 0; twins == 1 && row < rows; row++)
+                if (row % 9 == 0)
+                    memmove(vectors + row * dimensions, vectors, dimensions * sizeof(float));
+            world of = make_world(vectors, rows, dimensions, threads, npv_kernels_chosen());
+            double *wide = widen_queries(vectors, queries, dimensions);
+            const size_t ks[] = {1, 50, 3000};
+            for (size_t i = 0; i < 3; i++) {
+                npv_request request = make_request(&of, NPV_DOT, false, wide, queries, ks[i]);
+                compare(&of, &request);
+                request.query_count = 1;
+                compare(&of, &request);
+            }
+            free(wide);
+            free_world(&of);
+        }
+}
+
+static void limits_on_keys_are_inclusive(void **state) {
+    (void)state;
+    enum { rows = 500, dimensions = 48 };
+    oracle_random random = {3};
+    world of = make_world(oracle_vectors(&random, rows, dimensions), rows, dimensions, 1, npv_kernels_chosen());
+    double *wide = widen_queries(of.vectors, 1, dimensions);
+    for (int kind = 0; kind < 4; kind++)
+        for (uint64_t row = 0; row < rows; row += 31) {
+            npv_request request = make_request(&of, kind == 3 ? NPV_COSINE : (npv_metric)kind, kind == 3, wide, 1, rows);
+            npv_score_keys(&request, wide, row, 1, &request.least_key);
+            compare(&of, &request);
+            request.k = 3;
+            compare(&of, &request);
+        }
+    free(wide);
+    free_world(&of);
+}
+
+/* ------------------------------------------------------------------------------------------------------- Bounds -- */
+
+/* Every bound of every row against its key. Returns the smallest margin in units of |q||x|. */
+static double check_bounds(const world *of, const npv_request *request, const double *query) {
+    double least = HUGE_VAL;
+    const size_t plane_bytes = NPV_PLANE_BYTES(of->dimensions);
+    npv_bounder bounder = {.coarse = allocate(2 * plane_bytes)};
+    npv_bounder_prepare(request, &of->codes, query, &bounder);
+    for (uint64_t row = 0; row < of->rows; row++)
+        for (int bits = 4; bits <= 8; bits += 4) {
+            int32_t dots;
+            int32_t low;
+            float bound;
+            double key;
+            const npv_code_query coarse = {.coarse = bounder.coarse};
+            of->kernels->dot_high(&coarse, npv_plane_row(&of->codes.high, row, plane_bytes), plane_bytes, 1, &dots);
+            of->kernels->dot_high(&coarse, npv_plane_row(&of->codes.low, row, plane_bytes), plane_bytes, 1, &low);
+            dots = bits == 4 ? dots : 16 * dots + low;
+            npv_bound_keys(request, &of->codes, &bounder, bits, row, 1, &dots, &bound);
+            npv_score_keys(request, query, row, 1, &key);
+            const double margin = (double)bound - npv_bound_of_key(request, &bounder, key);
+            assert_true(margin >= 0);
+            const double unit = sqrt(bounder.query_square) * bounder.scale * of->lengths[row];
+            if (unit > 0 && margin / unit < least)
+                least = margin / unit;
+        }
+    free(bounder.coarse);
+    return least;
+}
+
+static void bounds_are_never_below_keys(void **state) {
+    (void)state;
+    shape *const shapes[] = {as_they_are,  around_one_direction, against_one_direction, one_dimension_rules, one_hot,
+                             tiny_lengths, huge_lengths,         whole_numbers,         some_zero,
+                             lengths_from_1e_minus_30_to_1e18};
+    const size_t dimensions[] = {1, 3, 64, 100, 384, 1536};
+    oracle_random random = {4};
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (size_t d = 0; d < sizeof dimensions / sizeof *dimensions; d++) {
+            enum { rows = 130 };
+            float *vectors = oracle_vectors(&random, rows, dimensions[d]);
+            for (size_t row = 0; row < rows; row++)
+                shapes[s](vectors + row * dimensions[d], row, dimensions[d], vectors);
+            world of = make_world(vectors, rows, dimensions[d], 1, npv_kernels_chosen());
+            double *wide = widen_queries(vectors, 6, dimensions[d]);
+            for (int kind = 0; kind < 4; kind++) {
+                npv_request request =
+                    make_request(&of, kind == 3 ? NPV_COSINE : (npv_metric)kind, kind == 3, wide, 1, 1);
+                if (kind == 3 && has_zero_row(&of))
+                    continue;
+                for (size_t i = 0; i < 6; i++)
+                    check_bounds(&of, &request, wide + i * NPV_PADDED(dimensions[d]));
+            }
+            free(wide);
+            free_world(&of);
+        }
+}
+
+/* What the code of a row leaves of it, if there is no direction. */
+static void residual(const world *of, uint64_t row, int bits, double *left) {
+    const size_t plane_bytes = NPV_PLANE_BYTES(of->dimensions);
+    const uint8_t *high = npv_plane_row(&of->codes.high, row, plane_bytes);
+    const uint8_t *low = npv_plane_row(&of->codes.low, row, plane_bytes);
+    const double step = (double)npv_code_floats(&of->codes.step)[row];
+    for (size_t j = 0; j < of->dimensions; j++) {
+        const size_t position = npv_code_position(j, plane_bytes) % plane_bytes;
+        const int shift = j % 64 < 32 ? 0 : 4;
+        const double h = high[position] >> shift & 15;
+        const double l = low[position] >> shift & 15;
+        left[j] = (double)of->vectors[row * of->dimensions + j] - step * (bits == 4 ? 16 * h + 7.5 - 128 : 16 * h + l - 128);
+    }
+}
+
+/*
+ * The Cauchy-Schwarz inequality is tight for a query parallel to what the code of a row leaves out, and the query's own
+ * rounding costs nothing if it consists of whole numbers up to 127: there an error that is stored half a percent too
+ * small shows.
+ */
+static void queries_along_a_residual_are_bounded_tightly(void **state) {
+    (void)state;
+    enum { rows = 100, dimensions = 320 };
+    oracle_random random = {5};
+    float *vectors = oracle_vectors(&random, rows, dimensions);
+    for (size_t row = 0; row < rows; row++)
+        plus_and_minus(vectors + row * dimensions, row, dimensions, vectors);
+    world of = make_world(vectors, rows, dimensions, 1, npv_kernels_chosen());
+    assert_true(of.codes.direction_square == 0);
+    for (uint64_t row = 0; row < rows; row++)
+        for (int bits = 4; bits <= 8; bits += 4) {
+            double left[dimensions];
+            double largest = 0;
+            double query[NPV_PADDED(dimensions)] = {0};
+            residual(&of, row, bits, left);
+            for (size_t j = 0; j < dimensions; j++)
+                largest = fmax(largest, fabs(left[j]));
+            for (size_t j = 0; j < dimensions; j++)
+                query[j] = nearbyint(left[j] / largest * 127);
+            npv_request request = make_request(&of, NPV_DOT, false, query, 1, 1);
+            assert_true(check_bounds(&of, &request, query) < (bits == 4 ? 1e-4 : 2e-5));
+        }
+    free_world(&of);
+}
+
+/*
+ * Rows and queries that their integers stand for almost exactly leave the bound nothing but its slack for roundings, of
+ * which each coefficient and sum has some.
+ */
+static void exact_codes_leave_only_slack(void **state) {
+    (void)state;
+    enum { rows = 600, dimensions = 448 };
+    oracle_random random = {6};
+    float *vectors = allocate(rows * dimensions * sizeof *vectors);
+    for (size_t row = 0; row < rows; row++) {
+        const float unit = 1 + (float)(oracle_next(&random) % 1000) / 1000;
+        for (size_t j = 0; j < dimensions; j++)
+            vectors[row * dimensions + j] = unit * (float)((int)(oracle_next(&random) % 255) - 127);
+        vectors[row * dimensions + row % dimensions] = unit * 127;
+        plus_and_minus(vectors + row * dimensions, row, dimensions, vectors);
+    }
+    world of = make_world(vectors, rows, dimensions, 1, npv_kernels_chosen());
+    double least = HUGE_VAL;
+    for (size_t i = 0; i < 40; i++) {
+        double query[NPV_PADDED(dimensions)] = {0};
+        const float unit = 1 + (float)i / 17;
+        for (size_t j = 0; j < dimensions; j++)
+            query[j] = (double)(unit * (float)((int)(oracle_next(&random) % 255) - 127));
+        query[0] = (double)(unit * 127);
+        npv_request request = make_request(&of, NPV_DOT, false, query, 1, 1);
+        least = fmin(least, check_bounds(&of, &request, query));
+    }
+    assert_true(least < 1e-5);
+    free_world(&of);
+}
+
+/* Nearly all of each row lies along the direction, so that nothing but the slack of that coordinate is left. */
+static void rows_along_the_direction_leave_only_slack(void **state) {
+    (void)state;
+    enum { rows = 500, dimensions = 70 };
+    oracle_random random = {7};
+    float *vectors = oracle_vectors(&random, rows, dimensions);
+    for (size_t row = 1; row < rows; row++)
+        for (size_t j = 0; j < dimensions; j++)
+            vectors[row * dimensions + j] = vectors[j] * (1 + (float)row / 77);
+    world of = make_world(vectors, rows, dimensions, 1, npv_kernels_chosen());
+    double *wide = widen_queries(vectors, rows, dimensions);
+    npv_request request = make_request(&of, NPV_DOT, false, wide, 1, 1);
+    for (size_t i = 0; i < rows; i += 7)
+        assert_true(check_bounds(&of, &request, wide + i * NPV_PADDED(dimensions)) < 1e-5);
+    free(wide);
+    free_world(&of);
+}
+
+/*
+ * A bound that equals the threshold is not below it. Rows of zeros have bound 0 exactly; rows at right angles to the
+ * query have key 0 and a higher bound, so they become the seeds; and the zeros come first by their row numbers.
+ */
+static void a_bound_at_the_threshold_survives(void **state) {
+    (void)state;
+    enum { rows = 4000, dimensions = 64 };
+    float *vectors = calloc(rows * dimensions, sizeof *vectors);
+    assert_non_null(vectors);
+    for (size_t row = rows / 2; row < rows; row++)
+        vectors[row * dimensions + 1 + row % (dimensions - 1)] = row % 2 == 0 ? 1 : -1;
+    world of = make_world(vectors, rows, dimensions, 1, npv_kernels_chosen());
+    double query[NPV_PADDED(dimensions)] = {1};
+    for (size_t k = 1; k <= 100; k *= 10) {
+        npv_request request = make_request(&of, NPV_DOT, false, query, 1, k);
+        compare(&of, &request);
+    }
+    free_world(&of);
+}
+
+/* --------------------------------------------------------------------------------------------------------- Store -- */
+
+static npv_hits search(npv_store *store, const float *queries, size_t count, size_t k, int exhaustive,
+                       npv_explain *explain) {
+    npv_search_options options = NPV_SEARCH_OPTIONS_INIT;
+    npv_hits hits;
+    options.k = k;
+    options.exhaustive = exhaustive;
+    options.explain = explain;
+    assert_int_equal(npv_search(store, queries, count, &options, &hits, NULL), NPV_OK);
+    return hits;
+}
+
+static void add(npv_store *store, const float *vectors, size_t count) {
+    npv_batch batch = NPV_BATCH_INIT;
+    batch.vectors = vectors;
+    batch.count = count;
+    assert_int_equal(npv_add(store, &batch, NULL, NULL), NPV_OK);
+}
+
+static void expect_both_ways_equal(npv_store *store, const float *queries, size_t count) {
+    npv_explain explain = {.size = sizeof explain};
+    for (int again = 0; again < 6; again++) {
+        npv_hits found = search(store, queries, count, 10, 0, &explain);
+        npv_hits expected = search(store, queries, count, 10, 1, NULL);
+        assert_memory_equal(found.hit, expected.hit, expected.starts[count] * sizeof *expected.hit);
+        npv_hits_free(&found);
+        npv_hits_free(&expected);
+    }
+    assert_string_not_equal(explain.plan, "plain");
+    assert_true(explain.rows32 < explain.rows / 4);
+}
+
+/* Codes come after some searches, grow with the store, are made afresh when it has outgrown them, and go with its rows. */
+static void codes_follow_the_store(void **state) {
+    (void)state;
+    enum { rows = 20000, dimensions = 64 };
+    oracle_random random = {8};
+    float *vectors = oracle_vectors(&random, rows, dimensions);
+    npv_store_options options = NPV_STORE_OPTIONS_INIT;
+    npv_store *store = NULL;
+    npv_explain explain = {.size = sizeof explain};
+    options.dimensions = dimensions;
+    options.threads = 2;
+    for (size_t row = 0; row < rows; row++)
+        around_one_direction(vectors + row * dimensions, row, dimensions, vectors);
+    assert_int_equal(npv_create(&options, &store, NULL), NPV_OK);
+    add(store, vectors, 1000);
+    npv_hits hits = search(store, vectors, 1, 1, 0, &explain);
+    assert_string_equal(explain.plan, "plain");
+    assert_int_equal(explain.rows_coded, 0);
+    npv_hits_free(&hits);
+    expect_both_ways_equal(store, vectors, 1);
+    const size_t ends[] = {1001, 1100, 3000, 4500, rows};
+    size_t have = 1000;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        add(store, vectors + have * dimensions, ends[i] - have);
+        have = ends[i];
+        expect_both_ways_equal(store, vectors + (have - 1) * dimensions, 1);
+    }
+    expect_both_ways_equal(store, vectors, 30);
+    assert_int_equal(npv_clear(store, NULL), NPV_OK);
+    add(store, vectors, 2000);
+    expect_both_ways_equal(store, vectors, 2);
+    npv_close(store);
+    free(vectors);
+}
+
+static void codes_may_be_forbidden(void **state) {
+    (void)state;
+    enum { rows = 3000, dimensions = 64 };
+    oracle_random random = {9};
+    float *vectors = oracle_vectors(&random, rows, dimensions);
+    npv_store_options options = NPV_STORE_OPTIONS_INIT;
+    npv_store *store = NULL;
+    npv_explain explain = {.size = sizeof explain};
+    options.dimensions = dimensions;
+    options.no_codes = 1;
+    assert_int_equal(npv_create(&options, &store, NULL), NPV_OK);
+    add(store, vectors, rows);
+    npv_hits hits = search(store, vectors, 100, 3, 0, &explain);
+    npv_hits_free(&hits);
+    assert_string_equal(explain.plan, "plain");
+    assert_int_equal(explain.rows_coded, 0);
+    assert_int_equal(explain.bytes32, (uint64_t)rows * 100 * dimensions * sizeof(float));
+    npv_close(store);
+    free(vectors);
+}
+
+/* Where bounds rule nothing out, searches learn to scan, and still try the bounds now and then. */
+static void searches_learn_which_way_pays(void **state) {
+    (void)state;
+    enum { rows = 5000, dimensions = 64 };
+    float *vectors = allocate(rows * dimensions * sizeof *vectors);
+    for (size_t i = 0; i < rows * dimensions; i++)
+        vectors[i] = (float)(i % dimensions) + 1;
+    npv_store_options options = NPV_STORE_OPTIONS_INIT;
+    npv_store *store = NULL;
+    npv_explain explain = {.size = sizeof explain};
+    size_t plain = 0;
+    size_t other = 0;
+    options.dimensions = dimensions;
+    assert_int_equal(npv_create(&options, &store, NULL), NPV_OK);
+    add(store, vectors, rows);
+    for (int again = 0; again < 300; again++) {
+        npv_hits hits = search(store, vectors, 1, 5, 0, &explain);
+        for (uint64_t i = 0; i < 5; i++)
+            assert_int_equal(hits.hit[i].row, i);
+        npv_hits_free(&hits);
+        *(strcmp(explain.plan, "plain") == 0 ? &plain : &other) += 1;
+    }
+    assert_true(plain > 280);
+    assert_true(other >= 4);
+    npv_close(store);
+    free(vectors);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_data_gives_the_answer_of_the_scan),
+        cmocka_unit_test(large_worlds_are_shared_out),
+        cmocka_unit_test(limits_on_keys_are_inclusive),
+        cmocka_unit_test(bounds_are_never_below_keys),
+        cmocka_unit_test(queries_along_a_residual_are_bounded_tightly),
+        cmocka_unit_test(exact_codes_leave_only_slack),
+        cmocka_unit_test(rows_along_the_direction_leave_only_slack),
+        cmocka_unit_test(a_bound_at_the_threshold_survives),
+        cmocka_unit_test(codes_follow_the_store),
+        cmocka_unit_test(codes_may_be_forbidden),
+        cmocka_unit_test(searches_learn_which_way_pays),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
