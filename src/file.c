@@ -1,6 +1,4 @@
-/* A store and its file: opening, reading metadata when it is first needed, saving. */
-#include "file.h"
-
+/* A store and its file: opening and saving. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -9,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "error.h"
+#include "lazy.h"
 #include "store.h"
 #include "vector.h"
 
@@ -175,21 +174,6 @@ npv_status npv_open(const char *path, const npv_store_options *given, npv_store 
         store->archive = archive; /* its metadata is read when it is first needed */
     if (status == NPV_OK)
         *result = store;
-    return status;
-}
-
-npv_status npv_store_load_metadata(npv_store *store, npv_error *error) {
-    npv_status status = NPV_OK;
-    pthread_mutex_lock(&store->lazy);
-    if (store->archive != NULL && store->metadata == NPV_METADATA_TYPED)
-        status = npv_archive_read_typed(store->archive, &store->typed, error);
-    else if (store->archive != NULL)
-        status = npv_archive_read_documents(store->archive, &store->documents, error);
-    if (status == NPV_OK) {
-        npv_archive_close(store->archive);
-        store->archive = NULL;
-    }
-    pthread_mutex_unlock(&store->lazy);
     return status;
 }
 

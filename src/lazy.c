@@ -1,13 +1,26 @@
-/*
- * What a store makes at the first search that needs it: lengths of rows, codes, and experience of which way is faster.
- * Readers come here together, under the reading lock; `lazy` lets one of them work and the others wait.
- */
-#include <math.h>
+#include "lazy.h"
+
 #include <stdlib.h>
 
 #include "error.h"
-#include "store.h"
 #include "vector.h"
+
+/* ----------------------------------------------------------------------------------------------------- Metadata -- */
+
+npv_status npv_store_load_metadata(npv_store *store, npv_error *error) {
+    npv_status status = NPV_OK;
+    pthread_mutex_lock(&store->lazy);
+    if (store->archive != NULL && store->metadata == NPV_METADATA_TYPED)
+        status = npv_archive_read_typed(store->archive, &store->typed, error);
+    else if (store->archive != NULL)
+        status = npv_archive_read_documents(store->archive, &store->documents, error);
+    if (status == NPV_OK) {
+        npv_archive_close(store->archive);
+        store->archive = NULL;
+    }
+    pthread_mutex_unlock(&store->lazy);
+    return status;
+}
 
 /* ------------------------------------------------------------------------------------------------------ Lengths -- */
 

@@ -8,6 +8,7 @@
 
 #include "cascade.h"
 #include "error.h"
+#include "lazy.h"
 #include "plan.h"
 #include "scan.h"
 #include "store.h"

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "error.h"
-#include "file.h"
+#include "lazy.h"
 #include "meta/json.h"
 #include "vector.h"
 

@@ -62,16 +62,6 @@ void npv_store_unlock(npv_store *store);
 /* An empty store that does not normalise. file.c and npv_create make it what it is to be. */
 npv_status npv_store_new(size_t dimensions, unsigned threads, npv_store **store, npv_error *error);
 
-/* The lengths of all rows, for cosine on rows that are not normalised. Under the reading lock. */
-npv_status npv_store_lengths(npv_store *store, const double **lengths, npv_error *error);
-
-/* Codes all rows if that pays, now that this search comes; how many it coded. Under the reading lock, as the next two. */
-uint64_t npv_store_code_rows(npv_store *store, const npv_request *request);
-
-/* Which way to search, and what came of it. */
-npv_plan npv_store_plan(npv_store *store, const npv_request *request);
-void npv_store_learn(npv_store *store, const npv_request *request, npv_plan plan, const npv_cascade_cost *cost);
-
 /* "expected a row below <rows>, found <row>" */
 npv_status npv_fail_row(npv_error *error, uint64_t row, uint64_t rows);
 

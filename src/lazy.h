@@ -1,0 +1,24 @@
+/*
+ * What a store reads or makes when it is first needed: documents, lengths of rows, codes, and experience of which way a
+ * search is faster. Readers come here together, under the reading lock; `lazy` lets one of them work and the others
+ * wait. A writer may come here too.
+ */
+#ifndef NPV_LAZY_H
+#define NPV_LAZY_H
+
+#include "store.h"
+
+/* Reads documents or typed metadata that are still in the file. */
+npv_status npv_store_load_metadata(npv_store *store, npv_error *error);
+
+/* The lengths of all rows. */
+npv_status npv_store_lengths(npv_store *store, const double **lengths, npv_error *error);
+
+/* Codes all rows if that pays, now that this search comes; how many it coded. */
+uint64_t npv_store_code_rows(npv_store *store, const npv_request *request);
+
+/* Which way to search, and what came of it. */
+npv_plan npv_store_plan(npv_store *store, const npv_request *request);
+void npv_store_learn(npv_store *store, const npv_request *request, npv_plan plan, const npv_cascade_cost *cost);
+
+#endif
