@@ -1,6 +1,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "adder.h"
 #include "commands.h"
@@ -95,6 +96,13 @@ static void print_added(const cli_adder *adder, bool json) {
     printf(", \"added\": %" PRIu64 ", \"rows\": %" PRIu64 "}\n", adder->added, rows);
 }
 
+static int count_stdin(const char *const *paths, int count) {
+    int found = 0;
+    for (int i = 0; i < count; i++)
+        found += paths[i] != NULL && strcmp(paths[i], "-") == 0;
+    return found;
+}
+
 static int run(int argc, char **argv) {
     add_settings settings = {.store = NPV_STORE_OPTIONS_INIT};
     for (int key; (key = cli_next_option(&cli_add, argc, argv)) != -1;)
@@ -104,6 +112,9 @@ static int run(int argc, char **argv) {
         cli_fail_usage("expected a store and at least one file to add (- for standard input)");
     if (settings.input.documents_path != NULL && inputs > 1)
         cli_fail_usage("--metadata goes with one file of vectors, found %d", inputs);
+    if (count_stdin((const char *const *)argv + optind + 1, inputs) + count_stdin(&settings.input.documents_path, 1) >
+        1)
+        cli_fail_usage("standard input can be read only once");
     cli_need_npz(argv[optind]);
     cli_adder adder = open_adder(argv[optind], &settings);
     read_inputs(&settings, argv + optind + 1, inputs, &adder);

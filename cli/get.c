@@ -78,6 +78,24 @@ static void print_rows(npv_store *store, const char *path, const uint64_t *rows,
     cli_print_table(&table);
 }
 
+static uint64_t *parse_rows(char *const *words, size_t count) {
+    uint64_t *rows = cli_resize(NULL, count, sizeof *rows);
+    for (size_t i = 0; i < count; i++)
+        rows[i] = cli_parse_natural("ROW", words[i], 0);
+    return rows;
+}
+
+static bool are_there(npv_store *store, const char *path, const uint64_t *rows, size_t count) {
+    const uint64_t present = npv_count(store);
+    for (size_t i = 0; i < count; i++)
+        if (rows[i] >= present) {
+            cli_warn("%s: there is no row %" PRIu64 ": the store has %" PRIu64 " rows, counted from 0", path, rows[i],
+                     present);
+            return false;
+        }
+    return true;
+}
+
 static int run(int argc, char **argv) {
     get_settings settings = {false, false};
     for (int key; (key = cli_next_option(&cli_get, argc, argv)) != -1;) {
@@ -86,26 +104,18 @@ static int run(int argc, char **argv) {
     }
     if (argc - optind < 2)
         cli_fail_usage("expected a store and at least one row");
-    const size_t count = (size_t)(argc - optind - 1);
-    uint64_t *rows = cli_resize(NULL, count, sizeof *rows);
-    for (size_t i = 0; i < count; i++)
-        rows[i] = cli_parse_natural("ROW", argv[optind + 1 + (int)i], 0);
     const char *path = argv[optind];
+    const size_t count = (size_t)(argc - optind - 1);
+    uint64_t *rows = parse_rows(argv + optind + 1, count);
     npv_store *store = cli_open_store(path);
-    int code = CLI_DONE;
-    for (size_t i = 0; i < count && code == CLI_DONE; i++)
-        if (rows[i] >= npv_count(store)) {
-            cli_warn("%s: there is no row %" PRIu64 ": the store has %" PRIu64 " rows, counted from 0", path, rows[i],
-                     npv_count(store));
-            code = CLI_NOTHING_FOUND;
-        }
-    if (code == CLI_DONE && settings.json)
+    const bool found = are_there(store, path, rows, count);
+    if (found && settings.json)
         print_json(store, path, rows, count, settings);
-    else if (code == CLI_DONE)
+    else if (found)
         print_rows(store, path, rows, count, settings);
     npv_close(store);
     free(rows);
-    return code;
+    return found ? CLI_DONE : CLI_NOTHING_FOUND;
 }
 
 const cli_command cli_get = {

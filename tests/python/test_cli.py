@@ -95,6 +95,8 @@ def test_help_wins_over_other_words():
         (["add", "s.npy", "-"], "npvec add: s.npy: expected a store's name, which ends in .npz"),
         (["add", "s.npz", "a", "--format", "xml"], "npvec add: --format: expected npy, npz, jsonl, csv or fvecs, found 'xml'"),
         (["add", "s.npz", "a", "b", "--metadata", "m"], "npvec add: --metadata goes with one file of vectors, found 2"),
+        (["add", "s.npz", "-", "-"], "npvec add: standard input can be read only once"),
+        (["add", "s.npz", "-", "--metadata", "-"], "npvec add: standard input can be read only once"),
         (["get", "s.npz"], "npvec get: expected a store and at least one row"),
         (["get", "s.npz", "x"], "npvec get: ROW: expected a whole number of at least 0, found 'x'"),
         (["get", "s.npz", "1.5"], "npvec get: ROW: expected a whole number of at least 0, found '1.5'"),

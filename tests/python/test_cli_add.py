@@ -289,6 +289,7 @@ def test_jsonl_keeps_documents_and_vectors_to_the_bit(tmp_path):
         ('{"a": 1 , "vector": [1, 2] , "b": [2, 3]}', {"a": 1, "b": [2, 3]}),
         ('{"a": {"vector": [3]}, "vector": [1, 2]}', {"a": {"vector": [3]}}),
         (r'{"\u0076ector": [1, 2], "a": "\"]}"}', {"a": '"]}'}),
+        ('{"a": ["]", "}", {"b": "[{"}], "vector": [1, 2]}', {"a": ["]", "}", {"b": "[{"}]}),
         ('{"embedding": [1, 2], "a": 1}', {"a": 1}),
         ('{"embedding": [3], "vector": [1, 2]}', {"embedding": [3]}),
         ('{"vector": [1e0, 2.0E+0]}\r', None),
