@@ -1,0 +1,224 @@
+"""npvec called through ctypes: the few functions of include/npvec.h that the benchmarks need.
+
+Nothing but the standard library is imported, so that a cold process pays only for npvec. Vectors are any writable
+buffers of float32 (NumPy arrays, array.array); results are plain lists.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import sys
+from collections.abc import Callable
+from ctypes import POINTER, byref, c_char, c_char_p, c_double, c_float, c_int, c_size_t, c_uint, c_uint64, c_void_p
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = ROOT / "build" / "release" / ("libnpvec.dylib" if sys.platform == "darwin" else "libnpvec.so")
+
+Hits = list[list[tuple[int, float]]]
+
+
+class _Error(ctypes.Structure):
+    _fields_ = [("code", c_int), ("position", c_size_t), ("message", c_char * 512)]
+
+
+class _StoreOptions(ctypes.Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("dimensions", c_size_t),
+        ("normalize", c_int),
+        ("threads", c_uint),
+        ("no_codes", c_int),
+    ]
+
+
+class _Batch(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("count", c_size_t), ("vectors", POINTER(c_float)), ("documents", c_void_p)]
+
+
+class _Info(ctypes.Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("rows", c_uint64),
+        ("dimensions", c_size_t),
+        ("normalize", c_int),
+        ("metadata", c_int),
+        ("mapped", c_int),
+        ("threads", c_uint),
+        ("kernels", c_char_p),
+        ("path", c_char_p),
+        ("origin", c_char * 160),
+    ]
+
+
+class _Explain(ctypes.Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("plan", c_char_p),
+        ("queries", c_uint64),
+        ("rows", c_uint64),
+        ("rows4", c_uint64),
+        ("rows8", c_uint64),
+        ("rows32", c_uint64),
+        ("bytes4", c_uint64),
+        ("bytes8", c_uint64),
+        ("bytes32", c_uint64),
+        ("survivors", c_uint64),
+        ("rows_coded", c_uint64),
+        ("coding_seconds", c_double),
+        ("search_seconds", c_double),
+    ]
+
+
+class _SearchOptions(ctypes.Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("metric", c_int),
+        ("k", c_size_t),
+        ("min_score", c_double),
+        ("max_distance", c_double),
+        ("within_rows", c_void_p),
+        ("within_count", c_size_t),
+        ("exhaustive", c_int),
+        ("explain", POINTER(_Explain)),
+    ]
+
+
+class _Hit(ctypes.Structure):
+    _fields_ = [("row", c_uint64), ("score", c_double)]
+
+
+class _Hits(ctypes.Structure):
+    _fields_ = [("query_count", c_size_t), ("starts", POINTER(c_size_t)), ("hit", POINTER(_Hit))]
+
+
+def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
+    """Gives the functions their types; those without a result type return an npv_status."""
+    store, error = c_void_p, POINTER(_Error)
+    library.npv_version.restype = c_char_p
+    library.npv_create.argtypes = [POINTER(_StoreOptions), POINTER(store), error]
+    library.npv_open.argtypes = [c_char_p, POINTER(_StoreOptions), POINTER(store), error]
+    library.npv_close.argtypes, library.npv_close.restype = [store], None
+    library.npv_save.argtypes = [store, c_char_p, c_void_p, error]
+    library.npv_get_info.argtypes = [store, POINTER(_Info), error]
+    library.npv_add.argtypes = [store, POINTER(_Batch), POINTER(c_uint64), error]
+    library.npv_vectors.argtypes, library.npv_vectors.restype = [store], POINTER(c_float)
+    library.npv_search.argtypes = [store, POINTER(c_float), c_size_t, POINTER(_SearchOptions), POINTER(_Hits), error]
+    library.npv_hits_free.argtypes, library.npv_hits_free.restype = [POINTER(_Hits)], None
+    return library
+
+
+_library: ctypes.CDLL | None = None
+
+
+def load() -> ctypes.CDLL:
+    """The library of the release build; loaded at the first call."""
+    global _library
+    if _library is None:
+        _library = _declare(ctypes.CDLL(str(LIBRARY)))
+    return _library
+
+
+def version() -> str:
+    return load().npv_version().decode()
+
+
+class Failed(Exception):
+    """A call returned something other than NPV_OK; the text is npvec's."""
+
+
+def _floats(buffer: Any, count: int) -> ctypes.Array:
+    """`count` floats of a writable float32 buffer, not copied; the result keeps the buffer alive."""
+    view = memoryview(buffer).cast("B") if count else b""
+    return (c_float * count).from_buffer(view)
+
+
+class Store:
+    """One npv_store. Made by `create` or `open_file`; closed by `close`."""
+
+    def __init__(self, handle: c_void_p) -> None:
+        self._library = load()
+        self._handle = handle
+        self._error = _Error()
+
+    @classmethod
+    def create(cls, dimensions: int, threads: int = 0) -> Store:
+        options = _StoreOptions(ctypes.sizeof(_StoreOptions), dimensions, 0, threads, 0)
+        handle, error = c_void_p(), _Error()
+        _check(load().npv_create(byref(options), byref(handle), byref(error)), error)
+        return cls(handle)
+
+    @classmethod
+    def open_file(cls, path: str, threads: int = 0) -> Store:
+        options = _StoreOptions(ctypes.sizeof(_StoreOptions), 0, 0, threads, 0)
+        handle, error = c_void_p(), _Error()
+        _check(load().npv_open(path.encode(), byref(options), byref(handle), byref(error)), error)
+        return cls(handle)
+
+    def close(self) -> None:
+        self._library.npv_close(self._handle)
+        self._handle = c_void_p()
+
+    def add(self, vectors: Any, count: int, dimensions: int) -> None:
+        floats = _floats(vectors, count * dimensions)
+        batch = _Batch(ctypes.sizeof(_Batch), count, ctypes.cast(floats, POINTER(c_float)), None)
+        _check(self._library.npv_add(self._handle, byref(batch), None, byref(self._error)), self._error)
+
+    def save(self, path: str) -> None:
+        _check(self._library.npv_save(self._handle, path.encode(), None, byref(self._error)), self._error)
+
+    def info(self) -> dict[str, Any]:
+        info = _Info(ctypes.sizeof(_Info))
+        _check(self._library.npv_get_info(self._handle, byref(info), byref(self._error)), self._error)
+        return {
+            "rows": info.rows,
+            "dimensions": info.dimensions,
+            "mapped": bool(info.mapped),
+            "threads": info.threads,
+            "kernels": info.kernels.decode(),
+            "origin": info.origin.decode(),
+        }
+
+    def vectors(self) -> ctypes.Array:
+        """All rows, one after the other, borrowed: valid until `close`."""
+        info = self.info()
+        pointer = self._library.npv_vectors(self._handle)
+        return ctypes.cast(pointer, POINTER(c_float * (info["rows"] * info["dimensions"]))).contents
+
+    def prepare(
+        self, queries: Any, count: int, dimensions: int, k: int, exhaustive: bool = False, explain: Any = None
+    ) -> Callable[[], _Hits]:
+        """A call of npv_search without arguments, so that timing it times little else. Pass its result to `take`."""
+        floats = _floats(queries, count * dimensions)
+        options = _SearchOptions(ctypes.sizeof(_SearchOptions), 0, k, -math.inf, math.inf, None, 0, exhaustive, explain)
+        pointer = ctypes.cast(floats, POINTER(c_float))
+        handle, error, npv_search = self._handle, self._error, self._library.npv_search
+
+        def search() -> _Hits:
+            hits = _Hits()
+            _check(npv_search(handle, pointer, count, options, hits, error), error)
+            return hits
+
+        return search
+
+    def explain(self, queries: Any, count: int, dimensions: int, k: int) -> dict[str, Any]:
+        """What one search did, under the names of npv_explain."""
+        explain = _Explain(ctypes.sizeof(_Explain))
+        self.take(self.prepare(queries, count, dimensions, k, explain=ctypes.pointer(explain))())
+        told = {name: getattr(explain, name) for name, _ in _Explain._fields_[1:]}
+        return {**told, "plan": explain.plan.decode()}
+
+    def take(self, hits: _Hits) -> Hits:
+        """Copies the hits of every query and frees those of the library."""
+        starts = hits.starts[: hits.query_count + 1]
+        copied = [[(hits.hit[i].row, hits.hit[i].score) for i in range(first, end)] for first, end in pairwise(starts)]
+        self._library.npv_hits_free(byref(hits))
+        return copied
+
+
+def _check(status: int, error: _Error) -> None:
+    if status:
+        raise Failed(error.message.decode(errors="replace"))

@@ -1,0 +1,129 @@
+"""Figures as text: the same tables for the terminal and for docs/benchmarks.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Row = dict[str, Any]
+
+HEADER = (
+    "system", "p50 ms", "p99 ms", "x NumPy", "npvec x", "batch ms", "x NumPy", "npvec x", "recall", "build s",
+    "first ms", "process ms", "MB", "own MB",
+)  # fmt: skip
+PLAIN_HEADER = (
+    "case", "k", "plain p50 ms", "p50 ms", "ratio", "batch ratio", "plan", "survivors", "bytes read", "coding s",
+    "coding / plain",
+)  # fmt: skip
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """So many significant digits, never an exponent; a dash for nothing."""
+    if value is None:
+        return "-"
+    if value == 0:
+        return "0"
+    decimals = max(0, digits - 1 - _exponent(value))
+    return f"{value:,.{decimals}f}"
+
+
+def _exponent(value: float) -> int:
+    return int(f"{abs(value):e}".split("e")[1])
+
+
+def ratio(above: float | None, below: float | None) -> str:
+    return "-" if above is None or not below else number(above / below, 2 if above / below < 100 else 3)
+
+
+def _of(results: Sequence[Row], name: str, key: str) -> float | None:
+    return next((result[key] for result in results if result["system"] == name), None)
+
+
+def compared_cells(record: Row) -> list[list[str]]:
+    """One line a system, without the header."""
+    results = record["results"]
+    numpy_one, numpy_many = _of(results, "NumPy", "single_p50_s"), _of(results, "NumPy", "batch_p50_s")
+    npvec_one, npvec_many = _of(results, "npvec", "single_p50_s"), _of(results, "npvec", "batch_p50_s")
+    lines = []
+    for result in results:
+        one, many, cold = result["single_p50_s"], result["batch_p50_s"], result["cold"]
+        lines.append(
+            [
+                result["system"] + (f" (ef {result['effort']})" if result["effort"] else ""),
+                number(one * 1e3),
+                number(result["single_p99_s"] * 1e3),
+                ratio(numpy_one, one),
+                ratio(one, npvec_one),
+                number(many * 1e3),
+                ratio(numpy_many, many),
+                ratio(many, npvec_many),
+                f"{result['recall']:.3f}",
+                number(result["build_s"], 2),
+                number(_scaled(cold.get("first_s"), 1e3), 3),
+                number(_scaled(cold.get("process_s"), 1e3), 3),
+                number(_scaled(cold.get("memory", {}).get("resident"), 1e-6), 3),
+                number(_scaled(cold.get("memory", {}).get("anonymous"), 1e-6), 3),
+            ]
+        )
+    return lines
+
+
+def _scaled(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor
+
+
+def title(record: Row) -> str:
+    return f"{record['name']}, {record['rows']:,} x {record['dimensions']:,}, k={record['k']}"
+
+
+def compared(record: Row) -> str:
+    """The table of one case for the terminal."""
+    lines = [f"\n{title(record)} ({record['description']})", aligned([HEADER, *compared_cells(record)])]
+    lines += [f"{name} is left out: {why}" for name, why in record["left_out"].items()]
+    for result in record["results"]:
+        if result["wrong_answers"]:
+            lines.append(f"WRONG: {result['wrong_answers']} answers of {result['system']} differ from the oracle's")
+    return "\n".join(lines)
+
+
+def plain_cells(record: Row) -> list[str]:
+    chosen, plain, single = record["chosen_p50_s"], record["plain_p50_s"], record["explain"]["single"]
+    read = single["bytes4"] + single["bytes8"] + single["bytes32"]
+    coding = record["coding_s"]
+    return [
+        f"{record['name']}, {record['rows']:,} x {record['dimensions']:,}",
+        str(record["k"]),
+        number(plain * 1e3),
+        number(chosen * 1e3),
+        ratio(plain, chosen),
+        ratio(record["plain_batch_p50_s"], record["chosen_batch_p50_s"]),
+        ", ".join(single["plans"]),
+        share(single["survivors"], single["rows"]),
+        share(read, 4 * record["dimensions"] * single["rows"]),
+        number(coding, 2),
+        "-" if coding is None else number(coding / plain, 2),
+    ]
+
+
+def share(part: float, whole: float) -> str:
+    return "-" if not whole else f"{number(100 * part / whole, 2)} %"
+
+
+def plain(record: Row) -> str:
+    """The line of one case for the terminal, under its own header: cases are minutes apart."""
+    return "\n" + aligned([PLAIN_HEADER, plain_cells(record)])
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join(_padded(line, widths, str.rjust).rstrip() for line in lines)
+
+
+def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rule = ["---"] + ["--:"] * (len(header) - 1)
+    return "\n".join("| " + " | ".join(line) + " |" for line in [header, rule, *lines])
+
+
+def _padded(line: Sequence[str], widths: Sequence[int], pad: Callable[[str, int], str]) -> str:
+    first, *others = (str.ljust(line[0], widths[0]), *map(pad, line[1:], widths[1:]))
+    return "  ".join([first, *others])

@@ -1,0 +1,86 @@
+"""Times searches of several systems in turn, so that whatever drifts hits all of them alike."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+LEAST_SEARCHES = 10
+QUIET_SHARE = 0.1
+QUIET_SLICE = 0.001
+LONGEST_WAIT = 0.25
+WARM_UP_SEARCHES = range(5, 41)
+WARM_UP_SECONDS = 3.0
+
+
+@dataclass
+class Contender:
+    """One system's searches: `searches[i]` answers query i, `take` turns what it returned into a result."""
+
+    searches: Sequence[Callable[[], Any]] = ()
+    take: Callable[[Any], Any] = list
+    seconds: list[float] = field(default_factory=list)
+    results: list[Any] = field(default_factory=list)
+
+    def percentile(self, share: float) -> float:
+        """The least time that so many per cent of the searches did not exceed."""
+        return float(np.percentile(self.seconds, share, method="inverted_cdf"))
+
+
+def settle() -> None:
+    """Waits until no thread of this process is busy: BLAS and OpenMP workers spin for a while after their work."""
+    end = time.perf_counter() + LONGEST_WAIT
+    while time.perf_counter() < end:
+        used, started = time.process_time(), time.perf_counter()
+        time.sleep(QUIET_SLICE)
+        if time.process_time() - used < QUIET_SHARE * (time.perf_counter() - started):
+            return
+
+
+def warm_up(contender: Contender) -> None:
+    """Untimed searches, so that a system has what it makes lazily: pages, threads, npvec's codes."""
+    end = time.perf_counter() + WARM_UP_SECONDS
+    for i in range(WARM_UP_SEARCHES.stop - 1):
+        contender.take(contender.searches[i % len(contender.searches)]())
+        if i >= WARM_UP_SEARCHES.start and time.perf_counter() > end:
+            return
+
+
+def interleave(contenders: Sequence[Contender], warm: int, budget: float, seed: int = 0) -> None:
+    """Query 0 on every system in random order, then query 1, and so on.
+
+    Before each timed search the system answers `warm` other queries untimed, so that its rows are in the caches, its
+    threads awake and the traces of the system before it gone. A system that has used `budget` seconds stops after
+    LEAST_SEARCHES timed searches.
+    """
+    rng = np.random.default_rng(seed)
+    spent = [0.0] * len(contenders)
+    gc.collect()
+    gc.disable()
+    try:
+        for i in range(max(len(contender.searches) for contender in contenders)):
+            for c in rng.permutation(len(contenders)):
+                contender = contenders[c]
+                if i < len(contender.searches) and (i < LEAST_SEARCHES or spent[c] < budget):
+                    started = time.perf_counter()
+                    _time_one(contender, i, warm)
+                    spent[c] += time.perf_counter() - started
+    finally:
+        gc.enable()
+
+
+def _time_one(contender: Contender, i: int, warm: int) -> None:
+    settle()
+    searches, take = contender.searches, contender.take
+    for other in range(i + 1, i + 1 + warm):
+        take(searches[other % len(searches)]())
+    search = searches[i]
+    started = time.perf_counter()
+    answer = search()
+    contender.seconds.append(time.perf_counter() - started)
+    contender.results.append(take(answer))
