@@ -1,6 +1,3 @@
-/* wcwidth */
-#define _XOPEN_SOURCE 700
-
 #include "text.h"
 
 #include <stdio.h>
