@@ -5,38 +5,73 @@
 
 #include "tables.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
+
 #define MOST_TABLES 4
 
 static const npv_kernels *runnable[MOST_TABLES + 1]; /* NULL behind the last */
+static size_t count;
 static pthread_once_t chosen = PTHREAD_ONCE_INIT;
 
 /* Test builds may leave out tables: NPVEC_KERNELS=scalar (or avx2, ...) keeps only the one of that name. */
-static int wanted(const npv_kernels *table) {
+static bool wanted(const npv_kernels *table) {
 #ifdef NPVEC_TESTING
     const char *only = getenv("NPVEC_KERNELS");
     return only == NULL || *only == '\0' || strcmp(only, table->name) == 0;
 #else
     (void)table;
-    return 1;
+    return true;
 #endif
 }
 
-static void choose(void) {
-    size_t count = 0;
+static void offer(const npv_kernels *table, bool runs) {
+    if (runs && wanted(table))
+        runnable[count++] = table;
+}
+
 #if defined(__x86_64__)
+static void offer_vectors(void) {
     __builtin_cpu_init();
     const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     const bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
-    if (avx2 && avx512 && wanted(&npv_kernels_avx512))
-        runnable[count++] = &npv_kernels_avx512;
-    if (avx2 && wanted(&npv_kernels_avx2))
-        runnable[count++] = &npv_kernels_avx2;
+    offer(&npv_kernels_avx512, avx2 && avx512);
+    offer(&npv_kernels_avx2, avx2);
+}
 #elif defined(__aarch64__)
-    if (wanted(&npv_kernels_neon))
-        runnable[count++] = &npv_kernels_neon;
+#if defined(NPV_NEON_DOT)
+static bool has_dot_product(void) {
+#if defined(__linux__)
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#elif defined(__APPLE__)
+    int has = 0;
+    size_t size = sizeof has;
+    return sysctlbyname("hw.optional.arm.FEAT_DotProd", &has, &size, NULL, 0) == 0 && has != 0;
+#else
+    return false;
 #endif
-    if (count == 0 || wanted(&npv_kernels_scalar))
+}
+#endif
+
+static void offer_vectors(void) {
+#if defined(NPV_NEON_DOT)
+    offer(&npv_kernels_neon_dot, has_dot_product());
+#endif
+    offer(&npv_kernels_neon, true);
+}
+#else
+static void offer_vectors(void) {
+}
+#endif
+
+static void choose(void) {
+    offer_vectors();
+    offer(&npv_kernels_scalar, true);
+    if (count == 0) /* none of the name asked for runs here */
         runnable[count++] = &npv_kernels_scalar;
 }
 

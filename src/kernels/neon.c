@@ -1,10 +1,15 @@
 /* AArch64, whose NEON always has doubles: sixteen lanes in eight registers. */
+#include "code_header.h"
 #include "tables.h"
+#include "vectors.h"
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
+#include <stdbool.h>
+#include <string.h>
 
 #define TARGET
+#define KERNEL(name) npv_neon_##name
 
 typedef struct lanes_f64x16 {
     float64x2_t f64x2[8];
@@ -61,5 +66,78 @@ static inline double lanes_reduce(lanes_f64x16 sum) {
 
 #include "score_template.h"
 
-const npv_kernels npv_kernels_neon = {"neon", score_dot, score_squared_distance};
+static inline vector_f32x8 larger_f32x8(vector_f32x8 x, vector_f32x8 y) {
+    float32x4_t a[2], b[2];
+    memcpy(a, &x, sizeof a);
+    memcpy(b, &y, sizeof b);
+    a[0] = vmaxnmq_f32(a[0], b[0]);
+    a[1] = vmaxnmq_f32(a[1], b[1]);
+    memcpy(&x, a, sizeof a);
+    return x;
+}
+
+static inline void store_bytes_i32x8(uint8_t *to, vector_i32x8 x) {
+    uint32x4_t half[2];
+    memcpy(half, &x, sizeof half);
+    vst1_u8(to, vmovn_u16(vcombine_u16(vmovn_u32(half[0]), vmovn_u32(half[1]))));
+}
+
+#include "encode_template.h"
+
+#include "bounds_template.h"
+
+/* A coarse sum is int16 lanes. A step adds two products to a lane, 127 * 15 * 2 = 3,810: eight steps fit 32,767. */
+#define COARSE_STEPS 8
+
+#include "neon_codes.h"
+
+/* Of the first and of the last eight bytes of each vector. */
+typedef struct coarse_sum {
+    int16x8_t first, last;
+} coarse_sum;
+
+static inline coarse_sum coarse_zero(void) {
+    return (coarse_sum){vdupq_n_s16(0), vdupq_n_s16(0)};
+}
+
+static inline coarse_sum coarse_add(coarse_sum sum, codes_u8 low, query_s8 low_query, codes_u8 high,
+                                    query_s8 high_query) {
+    const int8x16_t low_s8 = vreinterpretq_s8_u8(low);
+    const int8x16_t high_s8 = vreinterpretq_s8_u8(high);
+    sum.first = vmlal_s8(sum.first, vget_low_s8(low_s8), vget_low_s8(low_query));
+    sum.last = vmlal_high_s8(sum.last, low_s8, low_query);
+    sum.first = vmlal_s8(sum.first, vget_low_s8(high_s8), vget_low_s8(high_query));
+    sum.last = vmlal_high_s8(sum.last, high_s8, high_query);
+    return sum;
+}
+
+static inline wide_sum wide_add(wide_sum sum_i32x4, coarse_sum coarse) {
+    return vpadalq_s16(vpadalq_s16(sum_i32x4, coarse.first), coarse.last);
+}
+
+/* Two products of a code and half a fine fit int16: 2 * 128 * 64 < 2^15. */
+static inline int16x8_t fine_products(int8x16_t codes, query_s8 query) {
+    return vmlal_high_s8(vmull_s8(vget_low_s8(codes), vget_low_s8(query)), codes, query);
+}
+
+static inline fine_sum fine_add(fine_sum sum, codes_u8 codes, query_s8 high, query_s8 low) {
+    const int8x16_t signed_codes = codes_less_128(codes);
+    sum.high_i32x4 = vpadalq_s16(sum.high_i32x4, fine_products(signed_codes, high));
+    sum.low_i32x4 = vpadalq_s16(sum.low_i32x4, fine_products(signed_codes, low));
+    return sum;
+}
+
+#include "code_template.h"
+
+const npv_kernels npv_kernels_neon = {
+    .name = "neon",
+    .dot = npv_neon_dot,
+    .squared_distance = npv_neon_squared_distance,
+    .encode_row = npv_neon_encode_row,
+    .dot_high = code_dot_high,
+    .dot_both = code_dot_both,
+    .dot_high_tile = code_dot_high_tile,
+    .dot_both_tile = code_dot_both_tile,
+    .bound_rows = npv_neon_bound_rows,
+};
 #endif

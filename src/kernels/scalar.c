@@ -33,22 +33,11 @@ static void squared_distance(const double *query, const float *rows, size_t dime
     }
 }
 
-/* Where dimension j has its nibble: in which byte of a plane, and how far up. */
-static size_t byte_of(size_t j) {
-    return j / 64 * 32 + j % 32;
-}
-
-static int shift_of(size_t j) {
-    return j % 64 < 32 ? 0 : 4;
-}
-
-static int get_nibble(const uint8_t *plane, size_t j) {
-    return plane[byte_of(j)] >> shift_of(j) & 15;
-}
-
+/* Puts the nibble of dimension j into a plane. */
 static void put_nibble(uint8_t *plane, size_t j, int nibble) {
-    const int others = plane[byte_of(j)] & ~(15 << shift_of(j));
-    plane[byte_of(j)] = (uint8_t)(others | nibble << shift_of(j));
+    const int shift = j % 64 < 32 ? 0 : 4;
+    uint8_t *const byte = &plane[j / 64 * 32 + j % 32];
+    *byte = (uint8_t)((*byte & ~(15 << shift)) | nibble << shift);
 }
 
 /* The lane in which dimension j of a code is measured: eight for the low halves of bytes, eight for the high ones. */
@@ -99,22 +88,29 @@ static void encode_row(const float *direction, float along, const float *x, size
 static void dot_high(const npv_code_query *query, const uint8_t *high, size_t plane_bytes, size_t count,
                      int32_t *dots) {
     for (size_t i = 0; i < count; i++) {
+        const uint8_t *row = high + i * plane_bytes;
         int32_t sum = 0;
-        for (size_t j = 0; j < 2 * plane_bytes; j++)
-            sum += query->coarse[npv_code_position(j, plane_bytes)] * get_nibble(high + i * plane_bytes, j);
+        for (size_t j = 0; j < plane_bytes; j++)
+            sum += query->coarse[j] * (row[j] & 15) + query->coarse[plane_bytes + j] * (row[j] >> 4);
         dots[i] = sum;
     }
+}
+
+/* The fine integer at a position, times what the code there stands for. */
+static int32_t fine_product(const npv_code_query *query, size_t position, int high_nibble, int low_nibble) {
+    const int32_t fine = 128 * query->fine_high[position] + query->fine_low[position];
+    return fine * (16 * high_nibble + low_nibble - 128);
 }
 
 static void dot_both(const npv_code_query *query, const uint8_t *high, const uint8_t *low, size_t plane_bytes,
                      size_t count, int32_t *dots) {
     for (size_t i = 0; i < count; i++) {
-        const size_t row = i * plane_bytes;
+        const uint8_t *high_row = high + i * plane_bytes;
+        const uint8_t *low_row = low + i * plane_bytes;
         int32_t sum = 0;
-        for (size_t j = 0; j < 2 * plane_bytes; j++) {
-            const size_t position = npv_code_position(j, plane_bytes);
-            const int fine = 128 * query->fine_high[position] + query->fine_low[position];
-            sum += fine * (16 * get_nibble(high + row, j) + get_nibble(low + row, j) - 128);
+        for (size_t j = 0; j < plane_bytes; j++) {
+            sum += fine_product(query, j, high_row[j] & 15, low_row[j] & 15);
+            sum += fine_product(query, plane_bytes + j, high_row[j] >> 4, low_row[j] >> 4);
         }
         dots[i] = sum;
     }

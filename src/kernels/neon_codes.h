@@ -1,0 +1,59 @@
+/* What code_template.h asks for and NEON does in the same way with and without dot-product instructions. */
+#define CODES_STEP 16
+
+typedef uint8x16_t codes_u8;
+typedef int8x16_t query_s8;
+typedef int32x4_t wide_sum;
+
+/* Of codes with fine_high and with fine_low. */
+typedef struct fine_sum {
+    int32x4_t high_i32x4, low_i32x4;
+} fine_sum;
+
+TARGET static inline codes_u8 codes_load(const uint8_t *from, bool half) {
+    (void)half;
+    return vld1q_u8(from);
+}
+
+TARGET static inline query_s8 query_load(const int8_t *from, bool half) {
+    (void)half;
+    return vld1q_s8(from);
+}
+
+TARGET static inline codes_u8 codes_low_nibbles(codes_u8 codes) {
+    return vandq_u8(codes, vdupq_n_u8(15));
+}
+
+TARGET static inline codes_u8 codes_high_nibbles(codes_u8 codes) {
+    return vshrq_n_u8(codes, 4);
+}
+
+/* Shifts the nibbles of one plane in above, or below, those of the other. */
+TARGET static inline codes_u8 codes_join_low(codes_u8 high, codes_u8 low) {
+    return vsliq_n_u8(low, high, 4);
+}
+
+TARGET static inline codes_u8 codes_join_high(codes_u8 high, codes_u8 low) {
+    return vsriq_n_u8(high, low, 4);
+}
+
+TARGET static inline int8x16_t codes_less_128(codes_u8 codes) {
+    return vreinterpretq_s8_u8(veorq_u8(codes, vdupq_n_u8(128)));
+}
+
+TARGET static inline wide_sum wide_zero(void) {
+    return vdupq_n_s32(0);
+}
+
+TARGET static inline int32_t wide_reduce(wide_sum sum_i32x4) {
+    return vaddvq_s32(sum_i32x4);
+}
+
+TARGET static inline fine_sum fine_zero(void) {
+    return (fine_sum){vdupq_n_s32(0), vdupq_n_s32(0)};
+}
+
+TARGET static inline int32_t fine_reduce(fine_sum sum, int32_t fine_total) {
+    (void)fine_total; /* codes have their sign already */
+    return vaddvq_s32(vaddq_s32(vshlq_n_s32(sum.high_i32x4, 7), sum.low_i32x4));
+}
