@@ -433,6 +433,8 @@ static void test_times_are_shown_as_numpy_prints_them(void **state) {
     assert_time("<M8[25us]", 5, "\"1970-01-01T00:00:00.000125\"");
     assert_time("<M8[ns]", 1715938245123456789, "\"2024-05-17T09:30:45.123456789\"");
     assert_time("<M8[as]", -1, "\"1969-12-31T23:59:59.999999999999999999\"");
+    assert_time("<M8[us]", INT64_MIN + 1, "\"-290308-12-21T19:59:05.224193\"");
+    assert_time("<M8[as]", INT64_MIN + 1, "\"1969-12-31T23:59:50.776627963145224193\"");
     assert_time("<M8[s]", INT64_MIN, "\"NaT\"");
     assert_time("<M8", INT64_MIN, "\"NaT\"");
     assert_time("<m8[25us]", -3, "{\"$timedelta\": [-3, \"25us\"]}");

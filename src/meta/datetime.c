@@ -13,7 +13,8 @@ static int64_t floor_divide(int64_t value, int64_t by) {
 }
 
 static int64_t floor_remainder(int64_t value, int64_t by) {
-    return value - floor_divide(value, by) * by;
+    const int64_t remainder = value % by;
+    return remainder < 0 ? remainder + by : remainder;
 }
 
 typedef struct calendar_day {
