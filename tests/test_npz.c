@@ -14,6 +14,59 @@
 #include "npz/archive.h"
 #include "npz/npy.h"
 
+/* With the GNU C library, and where no sanitizer does so already, the program takes the place of malloc: the one call
+ * that is chosen fails, and what is not freed is counted. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#endif
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(SANITIZED)
+#define FAILING_MALLOC
+#include <errno.h>
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *memory, size_t size);
+void __libc_free(void *memory);
+
+static long until_failure = -1; /* calls that still succeed; below 0: all do */
+static long alive;
+
+static bool fails(void) {
+    if (until_failure < 0 || until_failure-- > 0)
+        return false;
+    errno = ENOMEM;
+    return true;
+}
+
+static void *counted(void *memory) {
+    alive += memory != NULL;
+    return memory;
+}
+
+void *malloc(size_t size) {
+    return fails() ? NULL : counted(__libc_malloc(size));
+}
+
+void *calloc(size_t count, size_t size) {
+    return fails() ? NULL : counted(__libc_calloc(count, size));
+}
+
+void *realloc(void *memory, size_t size) {
+    if (fails())
+        return NULL;
+    void *moved = __libc_realloc(memory, size);
+    alive += memory == NULL && moved != NULL;
+    return moved;
+}
+
+void free(void *memory) {
+    alive -= memory != NULL;
+    __libc_free(memory);
+}
+#endif
+
 enum { ROWS = 5, DIMENSIONS = 3 };
 
 static const float rows[ROWS * DIMENSIONS] = {1, 0, 0, 0, 1, 0, 0, 0, 1, -1, 0, 0, 0.6F, 0.8F, 0};
@@ -665,6 +718,66 @@ static void failing_writes_leave_the_old_file(void **state) {
     }
 }
 
+#ifdef FAILING_MALLOC
+static npv_status write_prepared(const npv_archive_contents *contents, npv_error *error) {
+    return npv_archive_write(forge_path("store.npz"), contents, error);
+}
+
+static npv_status read_prepared(const npv_archive_contents *contents, npv_error *error) {
+    static float vectors[ROWS * DIMENSIONS];
+    npv_documents documents = NPV_DOCUMENTS_EMPTY;
+    npv_archive *archive = NULL;
+    npv_archive_facts facts;
+    (void)contents;
+    npv_status status = npv_archive_open(forge_path("store.npz"), &archive, &facts, error);
+    if (status == NPV_OK)
+        status = npv_archive_read_vectors(archive, vectors, error);
+    if (status == NPV_OK)
+        status = npv_archive_read_documents(archive, &documents, error);
+    npv_archive_close(archive);
+    npv_documents_free(&documents);
+    return status;
+}
+
+static void check_every_failing_allocation(npv_status (*run)(const npv_archive_contents *, npv_error *),
+                                           const npv_archive_contents *contents) {
+    npv_status status = NPV_E_MEMORY;
+    long call = 0;
+    for (; status != NPV_OK && call < 10000; call++) {
+        npv_error error = {0};
+        const long before = alive;
+        until_failure = call;
+        status = run(contents, &error);
+        const bool reached = until_failure < 0;
+        until_failure = -1;
+        assert_int_equal(alive, before);
+        assert_int_equal(status != NPV_OK, reached);
+        if (status != NPV_OK)
+            assert_true(status == NPV_E_MEMORY || strstr(error.message, "Cannot allocate memory") != NULL);
+        assert_int_equal(forge_count(".tmp"), 0);
+    }
+    assert_int_equal(status, NPV_OK);
+    assert_true(call > 5);
+}
+
+static void every_failing_allocation_is_an_error(void **state) {
+    (void)state;
+    for (int compress = 0; compress < 2; compress++) {
+        npv_documents documents = some_documents(ROWS);
+        const npv_archive_contents contents = {.rows = ROWS,
+                                               .dimensions = DIMENSIONS,
+                                               .vectors = rows,
+                                               .documents = &documents,
+                                               .mark = {MARK_ID, 7},
+                                               .compress = compress != 0};
+        check_every_failing_allocation(write_prepared, &contents);
+        check_every_failing_allocation(read_prepared, &contents);
+        npv_documents_free(&documents);
+    }
+    forge_remove_files();
+}
+#endif
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(written_store_reads_back),
@@ -685,6 +798,9 @@ int main(void) {
         cmocka_unit_test(no_part_of_a_store_is_taken_for_the_whole),
         cmocka_unit_test(no_flipped_byte_is_believed),
         cmocka_unit_test(failing_writes_leave_the_old_file),
+#ifdef FAILING_MALLOC
+        cmocka_unit_test(every_failing_allocation_is_an_error),
+#endif
     };
     return cmocka_run_group_tests(tests, forge_setup, forge_teardown);
 }

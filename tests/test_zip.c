@@ -459,9 +459,8 @@ static npv_status write_two(const char *path, npv_error *error) {
             status = npv_zip_writer_end(&writer, error);
     }
     if (status == NPV_OK)
-        status = npv_zip_writer_close(&writer, "the comment", error);
-    else
-        npv_zip_writer_abandon(&writer);
+        status = npv_zip_writer_finish(&writer, "the comment", error);
+    npv_zip_writer_close(&writer);
     if (status == NPV_OK)
         return npv_replacement_commit(&file, error);
     npv_replacement_abandon(&file);
@@ -483,6 +482,45 @@ static void written_archive_reads_back_aligned(void **state) {
     assert_int_equal(read_member(bytes, "a.npy", NULL), NPV_OK);
     assert_int_equal(read_member(bytes, "b.npy", NULL), NPV_OK);
     free(bytes.data);
+    forge_remove_files();
+}
+
+/* A member of 5 GiB, most of it a hole in the file, and one behind it: sizes and offsets that 32 bits cannot hold. */
+static void archives_above_4_gib_are_written(void **state) {
+    (void)state;
+    const uint64_t size = (uint64_t)5 << 30;
+    static const unsigned char block[70000]; /* larger than the writer's buffer, which is thus empty behind it */
+    npv_replacement file;
+    npv_zip_writer writer;
+    assert_int_equal(npv_replacement_open(forge_path("a"), &file, NULL), NPV_OK);
+    assert_int_equal(npv_zip_writer_open(&file, &writer, NULL), NPV_OK);
+    const npv_sink sink = npv_zip_writer_sink(&writer);
+    assert_int_equal(npv_zip_writer_begin(&writer, "large", size, false, NULL), NPV_OK);
+    assert_int_equal(sink.write(sink.context, block, sizeof block, NULL), NPV_OK);
+    assert_int_equal(writer.buffered, 0);
+    writer.flushed += size - sizeof block;
+    writer.expected = 0;
+    assert_int_equal(npv_zip_writer_end(&writer, NULL), NPV_OK);
+    assert_int_equal(npv_zip_writer_begin(&writer, "a.npy", two[0].contents.size, false, NULL), NPV_OK);
+    assert_int_equal(sink.write(sink.context, two[0].contents.data, two[0].contents.size, NULL), NPV_OK);
+    assert_int_equal(npv_zip_writer_end(&writer, NULL), NPV_OK);
+    assert_int_equal(npv_zip_writer_finish(&writer, "the comment", NULL), NPV_OK);
+    npv_zip_writer_close(&writer);
+    assert_int_equal(npv_replacement_commit(&file, NULL), NPV_OK);
+    npv_file mapped = NPV_FILE_CLOSED;
+    npv_zip zip;
+    npv_error error = {0};
+    assert_int_equal(npv_file_open(forge_path("a"), &mapped, NULL), NPV_OK);
+    if (npv_zip_open(mapped.bytes, &zip, &error) != NPV_OK)
+        fail_msg("%s", error.message);
+    assert_int_equal(zip.count, 2);
+    assert_true(zip.members[0].size == size && zip.members[0].offset % NPV_ZIP_ALIGNMENT == 0);
+    assert_true(zip.members[1].start > size && zip.members[1].offset % NPV_ZIP_ALIGNMENT == 0);
+    npv_bytes contents;
+    assert_int_equal(npv_zip_contents(&zip.members[1], NULL, &contents, NULL), NPV_OK);
+    assert_memory_equal(contents.data, two[0].contents.data, contents.size);
+    npv_zip_close(&zip);
+    npv_file_close(&mapped);
     forge_remove_files();
 }
 
@@ -527,6 +565,7 @@ int main(void) {
         cmocka_unit_test(zip64_field_holds_only_what_needs_it),
         cmocka_unit_test(damaged_zip64_records_are_refused),
         cmocka_unit_test(written_archive_reads_back_aligned),
+        cmocka_unit_test(archives_above_4_gib_are_written),
         cmocka_unit_test(every_failing_write_is_reported),
     };
     return cmocka_run_group_tests(tests, forge_setup, forge_teardown);

@@ -448,14 +448,13 @@ static npv_status write_archive(npv_replacement *file, const npv_archive_content
     npv_status status = npv_zip_writer_open(file, &zip, error);
     if (status != NPV_OK)
         return status;
-    status = write_members(&zip, contents, error);
-    if (status != NPV_OK) {
-        npv_zip_writer_abandon(&zip);
-        return status;
-    }
     char mark[MARK_SIZE + 1];
     format_mark(&contents->mark, mark);
-    return npv_zip_writer_close(&zip, mark, error);
+    status = write_members(&zip, contents, error);
+    if (status == NPV_OK)
+        status = npv_zip_writer_finish(&zip, mark, error);
+    npv_zip_writer_close(&zip);
+    return status;
 }
 
 npv_status npv_archive_write(const char *path, const npv_archive_contents *contents, npv_error *error) {

@@ -7,13 +7,7 @@
 
 #include "../error.h"
 
-/*
- * ZIP's records, as far as they matter here: their fixed sizes and where their fields lie.
- *
- * The directory is read here and not by minizip: on 64-bit systems minizip 1.1 overlooks the ZIP64 sizes and offsets
- * of members, so it reads no archive above 4 GiB; and it accepts archives that were cut off or that contradict
- * themselves.
- */
+/* ZIP's records, as far as they matter here: their signatures, their fixed sizes and where their fields lie. */
 enum { LOCAL = 0x04034b50, ENTRY = 0x02014b50, END = 0x06054b50, ZIP64_END = 0x06064b50, ZIP64_LOCATOR = 0x07064b50 };
 enum {
     LOCAL_SIZE = 30,

@@ -1,8 +1,11 @@
 /*
  * ZIP archives: members found, checked and read on the mapped bytes; written through npv_replacement.
  *
- * zlib inflates and deflates, minizip writes; the directory is read here (zip.c says why). Messages name the member
- * only where a function deals with more than one; archive.c puts the path in front.
+ * zlib inflates, deflates and counts CRC-32; the container is ours. minizip 1.1, the obvious library for it, overlooks
+ * the ZIP64 sizes and offsets of members on 64-bit systems, takes archives that were cut off or that contradict
+ * themselves, and when memory runs out while it writes, it crashes.
+ *
+ * Messages name the member only where a function deals with more than one; archive.c puts the path in front.
  */
 #ifndef NPV_ZIP_H
 #define NPV_ZIP_H
@@ -68,25 +71,39 @@ npv_status npv_zip_contents(const npv_zip_member *member, npv_buffer *inflated, 
 /* Writes an archive from its first byte to its last. Same members in, same bytes out. */
 typedef struct npv_zip_writer {
     npv_replacement *file;
-    void *zip;         /* minizip's */
-    uint64_t at;       /* where minizip writes next */
-    uint64_t expected; /* bytes of the current member that are still to come */
-    npv_status status; /* the first failure to write, */
-    npv_error error;   /* ... which minizip would reduce to a number */
+    unsigned char *buffer; /* bytes that are not in the file yet, */
+    size_t buffered;
+    uint64_t flushed;     /* ... and where they belong */
+    npv_buffer directory; /* entries of the members so far */
+    uint64_t members;
+    struct npv_zip_entry { /* the member that is being written */
+        const char *name;
+        uint64_t start; /* of its local header */
+        uint64_t data;  /* ... behind it */
+        uint64_t size;
+        uint64_t compressed;
+        uint32_t crc;
+        bool deflated;
+        bool zip64; /* its sizes may need 64 bits */
+        unsigned padding;
+    } entry;
+    uint64_t expected; /* bytes of it that are still to come */
+    z_stream deflater; /* in use while `deflating` */
+    bool deflating;
 } npv_zip_writer;
 
-/* *writer must not move until it is closed or abandoned. */
 npv_status npv_zip_writer_open(npv_replacement *file, npv_zip_writer *writer, npv_error *error);
 
-/* Starts a member of `size` bytes, which then follow in any number of writes. Stored ones are aligned. */
+/* Starts a member of `size` bytes, which then follow in any number of writes. The data of stored ones is aligned. `name`
+ * must stay until the member ends. */
 npv_status npv_zip_writer_begin(npv_zip_writer *writer, const char *name, uint64_t size, bool deflate,
                                 npv_error *error);
 npv_sink npv_zip_writer_sink(npv_zip_writer *writer);
 npv_status npv_zip_writer_end(npv_zip_writer *writer, npv_error *error);
 
-/* Writes directory and comment. The writer is done with, also when this fails. */
-npv_status npv_zip_writer_close(npv_zip_writer *writer, const char *comment, npv_error *error);
-/* Instead of close, after a failure. */
-void npv_zip_writer_abandon(npv_zip_writer *writer);
+/* Writes directory and comment. */
+npv_status npv_zip_writer_finish(npv_zip_writer *writer, const char *comment, npv_error *error);
+/* Frees what the writer holds, finished or not. */
+void npv_zip_writer_close(npv_zip_writer *writer);
 
 #endif
