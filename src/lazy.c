@@ -86,6 +86,23 @@ static bool codes_pay(npv_store *store, const npv_request *request) {
     return store->rows_scanned >= CODING_COST * store->rows;
 }
 
+/*
+ * Once there are codes, a search reads a few rows of a mapped file. They need not stay resident: pages that are let go
+ * remain in the system's cache. Otherwise a thousand searches would make most of the file count as our memory, because
+ * the system maps its neighbours with every page.
+ */
+#define FAULT_AROUND ((uint64_t)64 << 10)
+#define RESIDENT_SHARE 50
+
+static void forget_rows(npv_store *store, uint64_t rows32) {
+    const uint64_t row_bytes = store->dimensions * sizeof(float);
+    store->touched += rows32 * (row_bytes > FAULT_AROUND ? row_bytes : FAULT_AROUND);
+    if (!store->mapped || store->touched < store->rows * row_bytes / RESIDENT_SHARE)
+        return;
+    npv_array_forget_file(&store->vectors);
+    store->touched = 0;
+}
+
 uint64_t npv_store_code_rows(npv_store *store, const npv_request *request) {
     uint64_t coded = 0;
     if (store->no_codes || !npv_plan_wants_codes(request))
@@ -98,6 +115,7 @@ uint64_t npv_store_code_rows(npv_store *store, const npv_request *request) {
                              store->rows, NULL) != NPV_OK)
             store->rows_scanned = 0;
         coded = store->codes.rows - before;
+        forget_rows(store, coded);
     }
     pthread_mutex_unlock(&store->lazy);
     return coded;
@@ -117,5 +135,6 @@ npv_plan npv_store_plan(npv_store *store, const npv_request *request) {
 void npv_store_learn(npv_store *store, const npv_request *request, npv_plan plan, const npv_cascade_cost *cost) {
     pthread_mutex_lock(&store->lazy);
     npv_plan_learn(&store->experience, request, plan, cost);
+    forget_rows(store, cost->rows32);
     pthread_mutex_unlock(&store->lazy);
 }

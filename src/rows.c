@@ -137,7 +137,13 @@ npv_status npv_array_map_file(npv_array *array, int fd, uint64_t offset, size_t 
     }
     array->data = array->place + head;
     array->usable = bytes;
+    array->file_bytes = length - page; /* the last page may be written to, and must not be forgotten */
     return NPV_OK;
+}
+
+void npv_array_forget_file(const npv_array *array) {
+    if (array->file_bytes > 0)
+        (void)madvise(array->place, array->file_bytes, MADV_DONTNEED);
 }
 
 npv_status npv_array_clear(npv_array *array, npv_error *error) {
@@ -153,6 +159,7 @@ npv_status npv_array_clear(npv_array *array, npv_error *error) {
     if (fresh == MAP_FAILED)
         return npv_fail_memory(error, "clearing an array", length);
     array->usable = length - head;
+    array->file_bytes = 0;
     return NPV_OK;
 }
 

@@ -20,10 +20,11 @@ typedef struct npv_array {
     size_t usable;         /* bytes from data that may be written */
     unsigned char *place;  /* the reservation, page aligned; data lies inside its first page */
     size_t reserved;       /* bytes of the reservation */
+    size_t file_bytes;     /* whole pages of a file at its start */
     struct npv_old_place *old; /* reservations that the array has outgrown */
 } npv_array;
 
-#define NPV_ARRAY_EMPTY {NULL, 0, NULL, 0, NULL}
+#define NPV_ARRAY_EMPTY {NULL, 0, NULL, 0, 0, NULL}
 
 /* Makes the first `bytes` bytes usable; new ones are zero. Amortised O(1) for each byte. */
 npv_status npv_array_grow(npv_array *array, size_t bytes, npv_error *error);
@@ -33,6 +34,9 @@ npv_status npv_array_grow(npv_array *array, size_t bytes, npv_error *error);
  * but for the last, which is a private copy. Whatever grows behind it follows without a gap.
  */
 npv_status npv_array_map_file(npv_array *array, int fd, uint64_t offset, size_t bytes, npv_error *error);
+
+/* Lets go of the pages of a mapped file that were read; they are read again when they are needed. */
+void npv_array_forget_file(const npv_array *array);
 
 /* Gives the memory back; the array is usable from 0 bytes again. Old pointers may be read and yield anything. */
 npv_status npv_array_clear(npv_array *array, npv_error *error);

@@ -209,6 +209,13 @@ static void huge_lengths(float *x, size_t row, size_t dimensions, float *first) 
         x[j] = ldexpf(x[j] / 16, 90 + (int)(row % 38));
 }
 
+/* A query so short beside the rows that their squares leave float32 in its units. */
+static void one_tiny_among_huge(float *x, size_t row, size_t dimensions, float *first) {
+    (void)first;
+    for (size_t j = 0; j < dimensions; j++)
+        x[j] = row == 0 ? x[j] * 1e-30f : x[j] * 1e18f;
+}
+
 static void around_one_direction(float *x, size_t row, size_t dimensions, float *first) {
     (void)row, (void)first;
     for (size_t j = 0; j < dimensions; j++)
@@ -262,6 +269,7 @@ static void any_data_gives_the_answer_of_the_scan(void **state) {
                              lengths_from_1e_minus_30_to_1e18,
                              tiny_lengths,
                              huge_lengths,
+                             one_tiny_among_huge,
                              around_one_direction,
                              against_one_direction,
                              plus_and_minus,
@@ -455,8 +463,9 @@ static void exact_codes_leave_only_slack(void **state) {
     for (size_t i = 0; i < 40; i++) {
         double query[NPV_PADDED(dimensions)] = {0};
         const float unit = 1 + (float)i / 17;
+        const int lowest = i % 2 == 0 ? -127 : 1; /* all of one sign: the largest sums over codes and offsets */
         for (size_t j = 0; j < dimensions; j++)
-            query[j] = (double)(unit * (float)((int)(oracle_next(&random) % 255) - 127));
+            query[j] = (double)(unit * (float)((int)(oracle_next(&random) % (128 - (unsigned)lowest)) + lowest));
         query[0] = (double)(unit * 127);
         npv_request request = make_request(&of, NPV_DOT, false, query, 1, 1);
         least = fmin(least, check_bounds(&of, &request, query));
@@ -479,6 +488,65 @@ static void rows_along_the_direction_leave_only_slack(void **state) {
     npv_request request = make_request(&of, NPV_DOT, false, wide, 1, 1);
     for (size_t i = 0; i < rows; i += 7)
         assert_true(check_bounds(&of, &request, wide + i * NPV_PADDED(dimensions)) < 1e-5);
+    free(wide);
+    free_world(&of);
+}
+
+/* At least `exact`, and above it by no more than float32 cannot avoid. */
+static void expect_rounded_up(float coefficient, long double exact) {
+    assert_true((long double)coefficient >= exact);
+    assert_true((long double)coefficient <= exact * (1 + 0x1p-22L) + 0x1p-140L);
+}
+
+/* Each coefficient has the slack that docs/exactness.md adds to it. */
+static void coefficients_are_those_of_the_proof(void **state) {
+    (void)state;
+    enum { rows = 50, dimensions = 200 };
+    oracle_random random = {12};
+    float *vectors = oracle_vectors(&random, rows, dimensions);
+    for (size_t row = 0; row < rows; row++)
+        around_one_direction(vectors + row * dimensions, row, dimensions, vectors);
+    world of = make_world(vectors, rows, dimensions, 1, npv_kernels_chosen());
+    double *wide = widen_queries(vectors, rows, dimensions);
+    npv_request request = make_request(&of, NPV_DOT, false, wide, 1, 1);
+    npv_bounder bounder = {.coarse = allocate(2 * NPV_PLANE_BYTES(dimensions))};
+    for (size_t i = 0; i < rows; i++) {
+        const double *query = wide + i * NPV_PADDED(dimensions);
+        const double *v = of.codes.wide_direction;
+        npv_bounder_prepare(&request, &of.codes, query, &bounder);
+        long double along = 0, square = 0, direction = 0, left = 0, error = 0, sum = 0, magnitude = 0, largest = 0;
+        for (size_t j = 0; j < dimensions; j++) {
+            along += (long double)query[j] * v[j];
+            square += (long double)query[j] * query[j];
+            direction += (long double)v[j] * v[j];
+        }
+        for (size_t j = 0; j < dimensions; j++)
+            largest = fmaxl(largest, fabsl((query[j] - along / direction * v[j]) * bounder.scale));
+        for (size_t j = 0; j < dimensions; j++) {
+            const long double g = (query[j] - along / direction * v[j]) * bounder.scale;
+            const long double integer = bounder.coarse[npv_code_position(j, NPV_PLANE_BYTES(dimensions))];
+            left += g * g;
+            error += (g - largest / 127 * integer) * (g - largest / 127 * integer);
+            sum += integer;
+            magnitude += fabsl(integer);
+        }
+        const long double length = sqrtl(square) * bounder.scale;
+        const npv_bound_terms *levels[] = {&bounder.terms4, &bounder.terms8};
+        const long double offsets[] = {-120.5L, -128};
+        const long double most[] = {240, 255};
+        assert_true(length >= 0.5L && length < 1);
+        for (int level = 0; level < 2; level++) {
+            const npv_bound_terms *terms = levels[level];
+            const long double offset = largest / 127 * offsets[level] * sum;
+            const long double slack = (largest / 127 * most[level] * magnitude + fabsl(offset)) * 0x1p-20L;
+            expect_rounded_up(terms->per_size, length * sqrtl(direction) * 0x1p-20L);
+            expect_rounded_up(terms->per_error, sqrtl(left) * (1 + 0x1p-20L) + length * 0x1p-30L);
+            expect_rounded_up(terms->per_length, sqrtl(error) * (1 + 0x1p-20L) + length * 0x1p-30L);
+            assert_true(fabsl(terms->per_step - (offset + slack)) <= fabsl(offset) * 0x1p-23L);
+            assert_true(fabsl(terms->per_along - along * bounder.scale) <= length * 0x1p-23L);
+        }
+    }
+    free(bounder.coarse);
     free(wide);
     free_world(&of);
 }
@@ -629,6 +697,7 @@ int main(void) {
         cmocka_unit_test(queries_along_a_residual_are_bounded_tightly),
         cmocka_unit_test(exact_codes_leave_only_slack),
         cmocka_unit_test(rows_along_the_direction_leave_only_slack),
+        cmocka_unit_test(coefficients_are_those_of_the_proof),
         cmocka_unit_test(a_bound_at_the_threshold_survives),
         cmocka_unit_test(codes_follow_the_store),
         cmocka_unit_test(codes_may_be_forbidden),

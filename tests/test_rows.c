@@ -104,6 +104,28 @@ static void the_file_is_never_written(void **state) {
     fclose(file);
 }
 
+/* Forgetting pages must not undo what was written behind the file's part of the last one. */
+static void a_forgotten_file_is_read_again(void **state) {
+    (void)state;
+    FILE *file = file_of(20000);
+    npv_array array = NPV_ARRAY_EMPTY;
+    npv_array_forget_file(&array);
+    assert_int_equal(npv_array_map_file(&array, fileno(file), 64, 15000, NULL), NPV_OK);
+    check_mapped(&array, 64, 15000);
+    assert_int_equal(npv_array_grow(&array, 30000, NULL), NPV_OK);
+    memset(array.data + 15000, 5, 15000);
+    npv_array_forget_file(&array);
+    check_mapped(&array, 64, 15000);
+    for (size_t i = 15000; i < 30000; i++)
+        assert_int_equal(array.data[i], 5);
+    assert_int_equal(npv_array_clear(&array, NULL), NPV_OK);
+    memset(array.data, 6, 15000);
+    npv_array_forget_file(&array);
+    assert_int_equal(array.data[0], 6);
+    npv_array_free(&array);
+    fclose(file);
+}
+
 static void a_file_that_cannot_be_mapped_is_an_error(void **state) {
     (void)state;
     npv_array array = NPV_ARRAY_EMPTY;
@@ -164,6 +186,7 @@ int main(void) {
         cmocka_unit_test(clearing_gives_zeros_at_the_same_place),
         cmocka_unit_test(a_file_is_the_head),
         cmocka_unit_test(the_file_is_never_written),
+        cmocka_unit_test(a_forgotten_file_is_read_again),
         cmocka_unit_test(a_file_that_cannot_be_mapped_is_an_error),
         cmocka_unit_test(impossible_sizes_are_errors),
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
