@@ -49,13 +49,15 @@ def scores(rows, query, metric, normalize):
 
 def best(rows, query, metric, normalize, k, limit=None, eligible=None):
     """The (row, score) of the best k rows, in the order of npvec.h."""
-    eligible = np.arange(len(rows)) if eligible is None else np.sort(eligible)
-    values = scores(rows, query, metric, normalize)[eligible]
-    keys = values if metric == "euclidean" else -values
-    taken = eligible[keys <= (np.inf if limit is None else limit if metric == "euclidean" else -limit)]
-    keys = dict(zip(eligible.tolist(), keys))
-    order = sorted(taken.tolist(), key=lambda row: (keys[row], row))[:k]
-    return [(row, keys[row] if metric == "euclidean" else -keys[row]) for row in order]
+    values = scores(rows, query, metric, normalize)
+    taken = np.ones(len(rows), bool)
+    if eligible is not None:
+        taken[:] = False
+        taken[eligible] = True
+    if limit is not None:
+        taken &= values <= limit if metric == "euclidean" else values >= limit
+    order = np.argsort(values if metric == "euclidean" else -values, kind="stable")
+    return [(int(row), values[row]) for row in order[taken[order]][:k]]
 
 
 def bits(hits):
@@ -75,7 +77,7 @@ def random_rows(count, dimensions, seed):
     return rows
 
 
-@pytest.fixture(params=[(1, 1), (7, 3), (300, 15), (300, 16), (500, 17), (700, 100), (400, 384), (5000, 4)], ids=str)
+@pytest.fixture(params=[(1, 1), (7, 3), (300, 15), (300, 16), (500, 17), (700, 100), (400, 384), (5000, 4), (20000, 48)], ids=str)
 def rows(request):
     return random_rows(*request.param, seed=sum(request.param))
 
