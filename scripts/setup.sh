@@ -50,7 +50,6 @@ need_to_build() {
     need Ninja ninja-build ninja command -v ninja
     need pkg-config pkg-config pkgconf command -v pkg-config
     need zlib zlib1g-dev zlib pkg-config --exists zlib
-    need minizip libminizip-dev minizip pkg-config --exists minizip
     need jansson libjansson-dev jansson pkg-config --exists jansson
     need libcsv libcsv-dev libcsv has_csv
 }

@@ -24,7 +24,10 @@ def store(tmp_path):
 
 def on_terminal(*arguments, columns=80, stdin=None, seconds=20):
     """Runs the command on a pseudo terminal; returns its exit code and all that it wrote there."""
-    master, slave = pty.openpty()
+    try:
+        master, slave = pty.openpty()
+    except OSError as error:  # a container without /dev/pts
+        pytest.skip(f"no pseudo terminals here: {error}")
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     process = subprocess.Popen(
         [COMMAND, *map(str, arguments)], stdin=stdin or subprocess.DEVNULL, stdout=slave, stderr=slave
