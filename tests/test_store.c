@@ -116,7 +116,7 @@ static void structs_may_have_other_sizes(void **state) {
     npv_close(store);
     longer.more = 1;
     assert_int_equal(npv_create(&longer.known, &store, &error), NPV_E_UNSUPPORTED);
-    npv_store_options shorter = {offsetof(npv_store_options, normalize), 4, NPV_NORMALIZE_OFF, 99};
+    npv_store_options shorter = {offsetof(npv_store_options, normalize), 4, NPV_NORMALIZE_OFF, 99, 0};
     assert_int_equal(npv_create(&shorter, &store, &error), NPV_OK);
     assert_int_equal(info_of(store).normalize, 1);
     npv_close(store);
