@@ -68,8 +68,12 @@ TARGET static inline wide_sum wide_add(wide_sum sum_i32x16, coarse_sum coarse) {
     return _mm512_add_epi32(sum_i32x16, _mm512_add_epi32(coarse.low_i32x16, coarse.high_i32x16));
 }
 
+/* Sums of codes without sign may wrap around before fine_reduce, which _mm512_reduce_add_epi32 must not. */
 TARGET static inline int32_t wide_reduce(wide_sum sum_i32x16) {
-    return _mm512_reduce_add_epi32(sum_i32x16);
+    const __m256i by8 = _mm256_add_epi32(_mm512_castsi512_si256(sum_i32x16), _mm512_extracti64x4_epi64(sum_i32x16, 1));
+    const __m128i by4 = _mm_add_epi32(_mm256_castsi256_si128(by8), _mm256_extracti128_si256(by8, 1));
+    const __m128i by2 = _mm_add_epi32(by4, _mm_unpackhi_epi64(by4, by4));
+    return _mm_cvtsi128_si32(_mm_add_epi32(by2, _mm_shuffle_epi32(by2, 1)));
 }
 
 TARGET static inline fine_sum fine_zero(void) {

@@ -44,7 +44,7 @@ BOUNDS_INLINE vector_f32x8 bounds_compute(const npv_bound_terms *terms, const bo
 }
 
 TARGET float KERNEL(bound_rows)(const npv_bound_terms *terms, const npv_code_columns *columns, const int32_t *dots,
-                                   size_t count, float *bounds) {
+                                size_t count, float *bounds) {
     vector_f32x8 largest = (vector_f32x8){0} - HUGE_VALF;
     size_t i = 0;
     for (; i + VECTOR_LANES <= count; i += VECTOR_LANES) {

@@ -64,8 +64,7 @@ static void offer_vectors(void) {
     offer(&npv_kernels_neon, true);
 }
 #else
-static void offer_vectors(void) {
-}
+static void offer_vectors(void) {}
 #endif
 
 static void choose(void) {

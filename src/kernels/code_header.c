@@ -14,23 +14,19 @@ float npv_code_step(float along, float largest) {
     return can_be_coded(along, largest) && largest >= NPV_LEAST_CODED ? largest / 127 : 0;
 }
 
-/* The nearest float above, and 0 for 0. */
-static float above(double x) {
-    return x > 0 ? nextafterf((float)x, HUGE_VALF) : 0;
-}
-
 /*
- * Why the errors are large enough. Let u = 2^-24, and y = p' / step as computed, where p' is the computed p, and c the
- * integers or half-integers that the codes stand for, in steps. |v| is at most 2.
+ * Why the errors are large enough, without rounding up. Let u = 2^-24, y = p' / step as computed, where p' is the computed
+ * p, and c the integers or half-integers that the codes stand for, in steps. |v| is at most 2.
  *
- *   p' against p:  t v[j] and the difference round once each:     |p' - p| <= u |p'| + 2u |t|, and 2^-142 for underflow
- *   y against p':  1 / step and the product round once each:      |step y - p'| <= 2.1 u |p'|
- *   y - c:         rounds once:                                   u |y - c|
- *   sum of squares: a square rounds once, and takes part in up to 65,536 / 16 + 4 additions: 4,101 u, or 2^-11.9, of
- *                  the sum, half of that of its root. Squares that underflow are less than 2^-60 of a step together.
+ *   p' against p:  t v[j] and the difference round once each:   |p' - p| <= u |p'| + 2u |t|, and 2^-142 for underflow
+ *   y against p':  1 / step and the product round once each:    |step y - p'| <= 2.1 u |p'|
+ *   y - c:         rounds once:                                 u |y - c|
+ *   its length:    a square rounds once, and takes part in up to 65,536 / 16 + 4 additions: 4,101 u of the sum, half of
+ *                  that of its root. Squares that underflow are less than 2^-60 of a step together.
+ *   the header:    rounds to float32:                           u of the error
  *
- * So |p - step c| <= step |y - c| (1 + 2^-12) + 3.2 u |p'| + 2u |t| + 2^-142, and 8u = 2^-21 of |p'| and |t| are more
- * than the rest: one of them is above 2^-110, or x is zero and all is exact. The rounding to float32 goes up.
+ * So |p - step c| <= step |y - c| (1 + 2,053 u) + 3.2 u |p'| + 2u |t| + 2^-142. Taken are 4,096 u, which is 2^-12, of
+ * the first and 8u, which is 2^-21, of |p'| and |t|, one of which is above 2^-110 or else x is zero and all is exact.
  *
  * The steps themselves stay between 2^-117 and 2^94, and |y| below 127.001: codes are 1 to 255.
  */
@@ -47,9 +43,9 @@ npv_code_header npv_code_header_of(float along, float largest, const npv_code_su
     const double error8 = step * sqrt((double)sums->off8) * margin + missed + rounding;
     return (npv_code_header){.along = along,
                              .step = (float)step,
-                             .error4 = above(error4),
-                             .error8 = above(error8),
-                             .length = above(whole + rounding + fmax(error4, error8))};
+                             .error4 = (float)error4,
+                             .error8 = (float)error8,
+                             .length = (float)(whole + rounding + fmax(error4, error8))};
 }
 
 void npv_code_undo(const npv_code_header *header, size_t dimensions, uint8_t *high, uint8_t *low) {

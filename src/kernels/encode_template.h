@@ -104,8 +104,8 @@ ENCODE_INLINE void encode_chunk(const float *direction, float along, const float
     }
 }
 
-TARGET void KERNEL(encode_row)(const float *direction, float along, const float *x, size_t dimensions,
-                                  uint8_t *high, uint8_t *low, npv_code_header *header) {
+TARGET void KERNEL(encode_row)(const float *direction, float along, const float *x, size_t dimensions, uint8_t *high,
+                               uint8_t *low, npv_code_header *header) {
     const size_t whole = dimensions / CHUNK * CHUNK;
     last_chunk last;
     vector_f32x8 largest_f32x8 = larger_remainder((vector_f32x8){0}, direction, along, x, whole);

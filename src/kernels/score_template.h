@@ -63,7 +63,7 @@ TARGET void KERNEL(dot)(const double *query, const float *rows, size_t dimension
 }
 
 TARGET void KERNEL(squared_distance)(const double *query, const float *rows, size_t dimensions, size_t count,
-                                          double *scores) {
+                                     double *scores) {
     for (size_t i = 0; i < count; i++)
         scores[i] = squared_distance_row(query, rows + i * dimensions, dimensions);
 }

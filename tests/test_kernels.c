@@ -1,0 +1,621 @@
+/*
+ * Every table of kernels against the definitions in kernels.h, to the last bit. Memory on which kernels work ends, or
+ * begins, where access is forbidden.
+ */
+#include <float.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "kernels/kernels.h"
+
+#define LARGEST 65536
+
+/* ------------------------------------------------------------------------------------------------------ Helpers -- */
+
+static uint64_t random_state = 1;
+
+static uint64_t random_bits(void) {
+    random_state += 0x9E3779B97F4A7C15;
+    uint64_t z = random_state;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
+    z = (z ^ z >> 27) * 0x94D049BB133111EB;
+    return z ^ z >> 31;
+}
+
+static int random_int(int least, int most) {
+    return least + (int)(random_bits() % ((uint64_t)(most - least) + 1));
+}
+
+/* About normal, with deviation 1. */
+static float random_float(void) {
+    double sum = -6;
+    for (int i = 0; i < 12; i++)
+        sum += (double)(random_bits() >> 11) * 0x1p-53;
+    return (float)sum;
+}
+
+/* Memory between two pages that fault. */
+typedef struct fenced {
+    uint8_t *map;
+    size_t map_bytes;
+    void *data;
+} fenced;
+
+/* `bytes` that end at the second fence, or begin at the first. */
+static fenced fence(size_t bytes, bool at_end) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t inside = (bytes + page - 1) / page * page;
+    fenced memory = {NULL, inside + 2 * page, NULL};
+    void *map = mmap(NULL, memory.map_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(map != MAP_FAILED);
+    memory.map = map;
+    assert_true(inside == 0 || mprotect(memory.map + page, inside, PROT_READ | PROT_WRITE) == 0);
+    memory.data = memory.map + page + (at_end ? inside - bytes : 0);
+    return memory;
+}
+
+static void unfence(fenced memory) {
+    munmap(memory.map, memory.map_bytes);
+}
+
+static const size_t more_dimensions[] = {255, 256, 257, 320, 383, 384, 385, 767, 768, 1535, 1536, 3072, 4096};
+
+/* 1 to 200 and the ones above; 0 behind the last. */
+static size_t dimensions_at(size_t i) {
+    if (i < 200)
+        return i + 1;
+    return i - 200 < sizeof more_dimensions / sizeof *more_dimensions ? more_dimensions[i - 200] : 0;
+}
+
+/* The reference comes last. */
+static const npv_kernels *reference(void) {
+    const npv_kernels *last = NULL;
+    for (size_t i = 0; npv_kernels_runnable(i) != NULL; i++)
+        last = npv_kernels_runnable(i);
+    return last;
+}
+
+/* ------------------------------------------------------------------------------------------------------- Choice -- */
+
+static bool only_table_is(const char *asked, const char *expected) {
+    const pid_t child = fork();
+    if (child == 0) {
+        const bool right = setenv("NPVEC_KERNELS", asked, 1) == 0 &&
+                           strcmp(npv_kernels_chosen()->name, expected) == 0 && npv_kernels_runnable(1) == NULL;
+        _exit(right ? 0 : 1);
+    }
+    int status = 1;
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+/* First of all tests: tables are chosen once in a process. */
+static void test_environment_keeps_one_table(void **state) {
+    (void)state;
+    assert_true(only_table_is("scalar", "scalar"));
+    assert_true(only_table_is("no such table", "scalar"));
+}
+
+static void test_tables_are_complete_and_chosen_from_the_best(void **state) {
+    (void)state;
+    assert_true(npv_kernels_chosen() == npv_kernels_runnable(0));
+    for (size_t i = 0; npv_kernels_runnable(i) != NULL; i++) {
+        const npv_kernels *table = npv_kernels_runnable(i);
+        print_message("table %s\n", table->name);
+        assert_true(table->dot && table->squared_distance && table->encode_row && table->dot_high && table->dot_both &&
+                    table->dot_high_tile && table->dot_both_tile && table->bound_rows);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------- Scores -- */
+
+static double defined_sum(const double *query, const float *row, size_t dimensions, bool distance) {
+    double lanes[16] = {0};
+    for (size_t j = 0; j < dimensions; j++) {
+        const double x = (double)row[j];
+        const volatile double product = distance ? (query[j] - x) * (query[j] - x) : query[j] * x;
+        lanes[j % 16] = lanes[j % 16] + product;
+    }
+    for (size_t half = 8; half > 0; half /= 2)
+        for (size_t i = 0; i < half; i++)
+            lanes[i] += lanes[i + half];
+    return lanes[0];
+}
+
+static void check_scores(size_t dimensions, float scale, bool at_end) {
+    enum { COUNT = 3 };
+    const fenced rows = fence(COUNT * dimensions * sizeof(float), at_end);
+    const fenced query = fence(NPV_PADDED(dimensions) * sizeof(double), at_end);
+    float *x = rows.data;
+    double *q = query.data;
+    for (size_t i = 0; i < COUNT * dimensions; i++)
+        x[i] = random_float() * scale;
+    for (size_t j = 0; j < NPV_PADDED(dimensions); j++)
+        q[j] = j < dimensions ? (double)random_float() : 0;
+    for (size_t i = 0; npv_kernels_runnable(i) != NULL; i++) {
+        const npv_kernels *table = npv_kernels_runnable(i);
+        for (int distance = 0; distance < 2; distance++) {
+            double scores[COUNT];
+            (distance ? table->squared_distance : table->dot)(q, x, dimensions, COUNT, scores);
+            for (size_t row = 0; row < COUNT; row++) {
+                const double expected = defined_sum(q, x + row * dimensions, dimensions, distance);
+                if (memcmp(&scores[row], &expected, sizeof expected) != 0)
+                    fail_msg("%s, %zu dimensions: %a is not %a", table->name, dimensions, scores[row], expected);
+            }
+        }
+    }
+    unfence(rows);
+    unfence(query);
+}
+
+static void test_scores_are_the_definition(void **state) {
+    static const float scales[] = {1, 1e-30F, 1e18F, FLT_MIN / 8};
+    (void)state;
+    for (size_t i = 0; dimensions_at(i) != 0; i++)
+        for (int at_end = 0; at_end < 2; at_end++)
+            check_scores(dimensions_at(i), scales[(i + (size_t)at_end) % 4], at_end);
+    check_scores(LARGEST, 1, true);
+}
+
+/* ------------------------------------------------------------------------------------------------ Integer dots -- */
+
+/* Integers of a query in the order of dimensions. */
+typedef struct plain_query {
+    int coarse[LARGEST];
+    int fine[LARGEST];
+} plain_query;
+
+static plain_query plain[NPV_TILE];
+
+/* What fills the codes and the queries: random, or all at their ends. */
+typedef enum filling { RANDOM, ALL_HIGHEST, ALL_LOWEST, OPPOSED, WORST_PAIRS, FILLINGS } filling;
+
+static uint8_t fill_code(filling how) {
+    if (how == RANDOM)
+        return (uint8_t)random_int(0, 255);
+    return how == ALL_LOWEST || how == OPPOSED ? 1 : 255;
+}
+
+static void fill_query(plain_query *query, size_t dimensions, filling how) {
+    const int finest = NPV_FINEST(dimensions);
+    for (size_t j = 0; j < dimensions; j++) {
+        query->coarse[j] = how == RANDOM ? random_int(-127, 127) : how == ALL_LOWEST ? -127 : 127;
+        query->fine[j] = how == RANDOM ? random_int(-finest, finest) : how == ALL_LOWEST ? -finest : finest;
+        if (how == WORST_PAIRS && finest > 8000) /* halves of 63 and -64 */
+            query->fine[j] = 8000;
+    }
+}
+
+/* Puts a query in the order of the nibbles, into 3 x 2 x plane_bytes. */
+static npv_code_query order_query(const plain_query *query, size_t dimensions, size_t plane_bytes, int8_t *room) {
+    int8_t *const coarse = room;
+    int8_t *const high = room + 2 * plane_bytes;
+    int8_t *const low = room + 4 * plane_bytes;
+    int32_t sum = 0;
+    memset(room, 0, 6 * plane_bytes);
+    for (size_t j = 0; j < dimensions; j++) {
+        const size_t at = npv_code_position(j, plane_bytes);
+        const int low_half = ((query->fine[j] % 128) + 128 + 64) % 128 - 64;
+        coarse[at] = (int8_t)query->coarse[j];
+        low[at] = (int8_t)low_half;
+        high[at] = (int8_t)((query->fine[j] - low_half) / 128);
+        sum += query->fine[j];
+    }
+    return (npv_code_query){coarse, high, low, sum};
+}
+
+/* The nibble of dimension j, by the letter of kernels.h. */
+static int nibble_of(const uint8_t *plane, size_t j) {
+    const uint8_t byte = plane[j / 64 * 32 + j % 64 % 32];
+    return j % 64 >= 32 ? byte / 16 : byte % 16;
+}
+
+static void put_code(uint8_t *high, uint8_t *low, size_t j, uint8_t code) {
+    const size_t byte = j / 64 * 32 + j % 64 % 32;
+    const int unit = j % 64 >= 32 ? 16 : 1;
+    high[byte] = (uint8_t)(high[byte] + code / 16 * unit);
+    low[byte] = (uint8_t)(low[byte] + code % 16 * unit);
+}
+
+static void check_equal(const char *what, const npv_kernels *table, size_t dimensions, const int32_t *dots,
+                        const int32_t *expected, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (dots[i] != expected[i])
+            fail_msg("%s of %s, %zu dimensions, number %zu: %d is not %d", what, table->name, dimensions, i, dots[i],
+                     expected[i]);
+}
+
+static void check_dots(size_t dimensions, size_t count, filling how, bool at_end) {
+    enum { MOST = 3 };
+    const size_t plane_bytes = NPV_PLANE_BYTES(dimensions);
+    const fenced highs = fence(count * plane_bytes, at_end);
+    const fenced lows = fence(count * plane_bytes, at_end);
+    fenced rooms[NPV_TILE];
+    npv_code_query queries[NPV_TILE];
+    int32_t expected_high[NPV_TILE * MOST];
+    int32_t expected_both[NPV_TILE * MOST];
+
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < NPV_CODED_DIMENSIONS(dimensions); j++)
+            put_code((uint8_t *)highs.data + i * plane_bytes, (uint8_t *)lows.data + i * plane_bytes, j,
+                     j < dimensions ? fill_code(how) : 128);
+    for (size_t q = 0; q < NPV_TILE; q++) {
+        fill_query(&plain[q], dimensions, how == OPPOSED && q % 2 == 0 ? ALL_LOWEST : how);
+        rooms[q] = fence(6 * plane_bytes, at_end);
+        queries[q] = order_query(&plain[q], dimensions, plane_bytes, rooms[q].data);
+        for (size_t i = 0; i < count; i++) {
+            const uint8_t *high = (uint8_t *)highs.data + i * plane_bytes;
+            const uint8_t *low = (uint8_t *)lows.data + i * plane_bytes;
+            int64_t sum_high = 0;
+            int64_t sum_both = 0;
+            for (size_t j = 0; j < dimensions; j++) {
+                sum_high += plain[q].coarse[j] * nibble_of(high, j);
+                sum_both += plain[q].fine[j] * (16 * nibble_of(high, j) + nibble_of(low, j) - 128);
+            }
+            expected_high[q * count + i] = (int32_t)sum_high;
+            expected_both[q * count + i] = (int32_t)sum_both;
+            assert_true(sum_high == expected_high[q * count + i] && sum_both == expected_both[q * count + i]);
+        }
+    }
+    for (size_t i = 0; npv_kernels_runnable(i) != NULL; i++) {
+        const npv_kernels *table = npv_kernels_runnable(i);
+        int32_t dots[NPV_TILE * MOST];
+        table->dot_high_tile(queries, highs.data, plane_bytes, count, dots);
+        check_equal("dot_high_tile", table, dimensions, dots, expected_high, NPV_TILE * count);
+        table->dot_both_tile(queries, highs.data, lows.data, plane_bytes, count, dots);
+        check_equal("dot_both_tile", table, dimensions, dots, expected_both, NPV_TILE * count);
+        for (size_t q = 0; q < NPV_TILE; q++) {
+            table->dot_high(&queries[q], highs.data, plane_bytes, count, dots);
+            check_equal("dot_high", table, dimensions, dots, expected_high + q * count, count);
+            table->dot_both(&queries[q], highs.data, lows.data, plane_bytes, count, dots);
+            check_equal("dot_both", table, dimensions, dots, expected_both + q * count, count);
+        }
+    }
+    unfence(highs);
+    unfence(lows);
+    for (size_t q = 0; q < NPV_TILE; q++)
+        unfence(rooms[q]);
+}
+
+static void test_integer_dots_are_the_definition(void **state) {
+    (void)state;
+    for (size_t i = 0; dimensions_at(i) != 0; i++)
+        check_dots(dimensions_at(i), i % 4, RANDOM, i % 8 < 4);
+}
+
+static void test_integer_dots_hold_the_largest_sums(void **state) {
+    static const size_t dimensions[] = {64, 256, 1024, 1536, 2048, 4096, LARGEST};
+    (void)state;
+    for (size_t i = 0; i < sizeof dimensions / sizeof *dimensions; i++)
+        for (filling how = RANDOM; how < FILLINGS; how++)
+            check_dots(dimensions[i], 1, how, true);
+}
+
+/* ------------------------------------------------------------------------------------------------------- Bounds -- */
+
+static float defined_bound(const npv_bound_terms *terms, float along, float step, float error, float length,
+                           int32_t dot) {
+    const volatile float by_along = terms->per_along * along;
+    const volatile float by_size = terms->per_size * fabsf(along);
+    const volatile float first = by_along + by_size;
+    const volatile float by_dot = terms->per_dot * (float)dot;
+    const volatile float per_step = by_dot + terms->per_step;
+    const volatile float second = step * per_step;
+    const volatile float by_error = terms->per_error * error;
+    const volatile float by_length = terms->per_length * length;
+    const volatile float third = by_error + by_length;
+    const volatile float sum = first + second;
+    const volatile float bound = sum + third;
+    return isfinite(bound) ? bound : INFINITY;
+}
+
+static void check_bounds(const npv_bound_terms *terms, size_t count, const float *odd_values, size_t odd_count) {
+    fenced columns[6]; /* along, step, error, length, dots, bounds */
+    for (size_t i = 0; i < 6; i++)
+        columns[i] = fence(count * sizeof(float), true);
+    const npv_code_columns headers = {columns[0].data, columns[1].data, columns[2].data, columns[3].data};
+    int32_t *dots = columns[4].data;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < 4; j++) {
+            const bool odd = random_int(0, 5) == 0 && odd_count > 0;
+            ((float *)columns[j].data)[i] = odd ? odd_values[random_bits() % odd_count] : random_float();
+        }
+        dots[i] = random_int(-1000000000, 1000000000);
+    }
+    float expected_largest = -INFINITY;
+    float expected[64];
+    for (size_t i = 0; i < count; i++) {
+        expected[i] =
+            defined_bound(terms, headers.along[i], headers.step[i], headers.error[i], headers.length[i], dots[i]);
+        expected_largest = fmaxf(expected_largest, expected[i]);
+    }
+    for (size_t i = 0; npv_kernels_runnable(i) != NULL; i++) {
+        const npv_kernels *table = npv_kernels_runnable(i);
+        const float largest = table->bound_rows(terms, &headers, dots, count, columns[5].data);
+        assert_true(count == 0 || memcmp(columns[5].data, expected, count * sizeof(float)) == 0);
+        assert_true(largest == expected_largest && !(largest == 0 && signbit(largest)));
+    }
+    for (size_t i = 0; i < 6; i++)
+        unfence(columns[i]);
+}
+
+static void test_bounds_are_the_definition(void **state) {
+    static const float odd[] = {0, -0.0F, INFINITY, -INFINITY, NAN, FLT_MAX, -FLT_MAX, FLT_MIN / 4, 1e30F};
+    (void)state;
+    for (size_t count = 0; count <= 40; count++) {
+        npv_bound_terms terms = {random_float(), 1e-6F, 1e-9F, random_float(), random_float(), random_float()};
+        check_bounds(&terms, count, NULL, 0);
+        check_bounds(&terms, count, odd, sizeof odd / sizeof *odd);
+        terms.per_error = 0; /* times an infinite error */
+        check_bounds(&terms, count, odd, sizeof odd / sizeof *odd);
+        terms = (npv_bound_terms){-0.0F, -0.0F, 0, -0.0F, -0.0F, -0.0F};
+        check_bounds(&terms, count, odd, 2);
+    }
+}
+
+/* -------------------------------------------------------------------------------------------------------- Codes -- */
+
+/* One row, where it is coded to, and what it is coded to by the reference. */
+typedef struct coding {
+    size_t dimensions;
+    float *x;
+    float *direction;
+    float along;
+    fenced memory[4];
+    uint8_t *high;
+    uint8_t *low;
+    npv_code_header header;
+} coding;
+
+static coding make_coding(size_t dimensions, bool at_end) {
+    coding made = {.dimensions = dimensions};
+    for (size_t i = 0; i < 4; i++)
+        made.memory[i] = fence(i < 2 ? dimensions * sizeof(float) : NPV_PLANE_BYTES(dimensions), at_end);
+    made.x = made.memory[0].data;
+    made.direction = made.memory[1].data;
+    made.high = made.memory[2].data;
+    made.low = made.memory[3].data;
+    double square = 0;
+    for (size_t j = 0; j < dimensions; j++) {
+        made.direction[j] = random_float();
+        square += (double)made.direction[j] * (double)made.direction[j];
+    }
+    for (size_t j = 0; j < dimensions; j++)
+        made.direction[j] = (float)((double)made.direction[j] / sqrt(square));
+    return made;
+}
+
+static void free_coding(coding *made) {
+    for (size_t i = 0; i < 4; i++)
+        unfence(made->memory[i]);
+}
+
+/* t = v.x, as a float. */
+static float along_of(const coding *made) {
+    double along = 0;
+    for (size_t j = 0; j < made->dimensions; j++)
+        along += (double)made->direction[j] * (double)made->x[j];
+    return (float)along;
+}
+
+/* Codes by every table, and finds all of them equal to the reference, to the last bit. */
+static void encode(coding *made) {
+    const size_t plane_bytes = NPV_PLANE_BYTES(made->dimensions);
+    reference()->encode_row(made->direction, made->along, made->x, made->dimensions, made->high, made->low,
+                            &made->header);
+    uint8_t *const expected = malloc(2 * plane_bytes);
+    assert_true(expected != NULL);
+    memcpy(expected, made->high, plane_bytes);
+    memcpy(expected + plane_bytes, made->low, plane_bytes);
+    for (size_t i = 0; npv_kernels_runnable(i) != NULL; i++) {
+        const npv_kernels *table = npv_kernels_runnable(i);
+        npv_code_header header;
+        memset(made->high, 0xEE, plane_bytes);
+        memset(made->low, 0xEE, plane_bytes);
+        table->encode_row(made->direction, made->along, made->x, made->dimensions, made->high, made->low, &header);
+        if (memcmp(&header, &made->header, sizeof header) != 0 || memcmp(made->high, expected, plane_bytes) != 0 ||
+            memcmp(made->low, expected + plane_bytes, plane_bytes) != 0)
+            fail_msg("%s codes a row of %zu dimensions otherwise than scalar", table->name, made->dimensions);
+    }
+    free(expected);
+}
+
+/* The lengths that a header bounds, in more precision than it was computed in. */
+typedef struct true_lengths {
+    long double whole, coded4, coded8, error4, error8, along;
+} true_lengths;
+
+static true_lengths measure(const coding *made) {
+    long double whole = 0;
+    long double coded4 = 0;
+    long double coded8 = 0;
+    long double error4 = 0;
+    long double error8 = 0;
+    const long double step = (long double)made->header.step;
+    for (size_t j = 0; j < made->dimensions; j++) {
+        const long double p = (long double)made->x[j] - (long double)made->along * (long double)made->direction[j];
+        const long double value4 = step * ((long double)(16 * nibble_of(made->high, j)) + 7.5L - 128);
+        const long double value8 = step * (long double)(16 * nibble_of(made->high, j) + nibble_of(made->low, j) - 128);
+        whole += p * p;
+        coded4 += value4 * value4;
+        coded8 += value8 * value8;
+        error4 += (p - value4) * (p - value4);
+        error8 += (p - value8) * (p - value8);
+    }
+    return (true_lengths){sqrtl(whole),  sqrtl(coded4), sqrtl(coded8),
+                          sqrtl(error4), sqrtl(error8), fabsl((long double)made->along)};
+}
+
+static void check_bounded(const char *what, size_t dimensions, long double truth, float bound, long double most) {
+    if (!(truth <= (long double)bound) || !((long double)bound <= most))
+        fail_msg("%s in %zu dimensions is %.9Lg, bounded by %.9g, which may be at most %.9Lg", what, dimensions, truth,
+                 (double)bound, most);
+}
+
+/* Codes the row; then the header bounds what it says, and not by much more than needed. */
+static void check_coding(coding *made) {
+    encode(made);
+    const true_lengths lengths = measure(made);
+    const npv_code_header *header = &made->header;
+    const long double margin = 1.0L + 0x1p-11L;
+    const long double rounding = 0x1p-20L * (lengths.whole + lengths.along);
+    assert_true(header->along == made->along);
+    for (size_t j = 0; j < NPV_CODED_DIMENSIONS(made->dimensions); j++) {
+        const int code = 16 * nibble_of(made->high, j) + nibble_of(made->low, j);
+        assert_true(j < made->dimensions ? code >= 1 && code <= 255 : code == 128);
+    }
+    check_bounded("error4", made->dimensions, lengths.error4, header->error4, lengths.error4 * margin + rounding);
+    check_bounded("error8", made->dimensions, lengths.error8, header->error8, lengths.error8 * margin + rounding);
+    check_bounded("length", made->dimensions, fmaxl(lengths.whole, fmaxl(lengths.coded4, lengths.coded8)),
+                  header->length, (lengths.whole + fmaxl(lengths.error4, lengths.error8)) * margin + 3 * rounding);
+    /* Half a step in each dimension: the step is no larger than it must be, and codes are the nearest. */
+    assert_true((double)header->error8 <=
+                0.501 * (double)header->step * sqrt((double)made->dimensions) + (double)(rounding * 2));
+}
+
+static void fill_row(coding *made, float scale) {
+    for (size_t j = 0; j < made->dimensions; j++)
+        made->x[j] = random_float() * scale;
+    made->along = along_of(made);
+}
+
+static void test_headers_bound_the_errors_of_codes(void **state) {
+    static const float scales[] = {1, 1e-30F, 1e18F, 1e-15F};
+    (void)state;
+    for (size_t i = 0; dimensions_at(i) != 0; i++) {
+        coding made = make_coding(dimensions_at(i), i % 2 == 0);
+        fill_row(&made, scales[i % 4]);
+        check_coding(&made);
+        made.along = random_float() * scales[i % 4]; /* any t will do */
+        check_coding(&made);
+        made.x[random_bits() % made.dimensions] *= 1000;
+        made.along = along_of(&made);
+        check_coding(&made);
+        free_coding(&made);
+    }
+}
+
+/* Rows along the direction, where p is nothing but what rounding left, and rows close to them. */
+static void test_headers_bound_the_errors_of_rows_along_the_direction(void **state) {
+    (void)state;
+    for (size_t i = 0; dimensions_at(i) != 0; i++) {
+        coding made = make_coding(dimensions_at(i), i % 2 == 0);
+        for (int near = 0; near < 3; near++) {
+            made.along = 3 + random_float() * 0.1F;
+            for (size_t j = 0; j < made.dimensions; j++)
+                made.x[j] = made.along * made.direction[j] * (near == 2 ? 1 + 1e-6F * random_float() : 1);
+            if (near == 1)
+                made.along = nextafterf(made.along, 4);
+            encode(&made);
+            const true_lengths lengths = measure(&made);
+            assert_true(lengths.error4 <= (long double)made.header.error4);
+            assert_true(lengths.error8 <= (long double)made.header.error8);
+            assert_true(lengths.whole <= (long double)made.header.length);
+            assert_true((double)made.header.error8 <= 1e-6 * (double)made.along);
+        }
+        free_coding(&made);
+    }
+}
+
+/* In each lane half of the squares is large, and the others are lost in the rounding of its sum. */
+static void test_headers_bound_errors_that_float32_sums_lose(void **state) {
+    (void)state;
+    coding made = make_coding(LARGEST, true);
+    memset(made.direction, 0, LARGEST * sizeof(float));
+    for (int sign = -1; sign <= 1; sign += 2)
+        for (size_t j = 0; j < LARGEST; j++)
+            made.x[j] = j == 0 ? 127 : j < LARGEST / 4 ? 0.499F : 0.004F * (float)sign;
+    made.along = 0;
+    check_coding(&made);
+    for (size_t j = 1; j < LARGEST; j++) /* and for the high nibbles, which stand for 7.5 and -8.5 around zero */
+        made.x[j] = j < LARGEST / 4 ? -0.499F : 7.46F;
+    check_coding(&made);
+    free_coding(&made);
+}
+
+static void test_codes_of_nothing(void **state) {
+    (void)state;
+    for (size_t dimensions = 1; dimensions < 140; dimensions += 23) {
+        coding made = make_coding(dimensions, true);
+        memset(made.x, 0, dimensions * sizeof(float));
+        made.along = 0;
+        check_coding(&made);
+        assert_true(made.header.error4 == 0 && made.header.error8 == 0 && made.header.length == 0);
+
+        made.along = 1; /* and with all of p too small for a step beside a large t */
+        for (size_t j = 0; j < dimensions; j++) {
+            made.direction[j] = 0;
+            made.x[j] = FLT_MIN / 2 * random_float();
+        }
+        encode(&made);
+        assert_true(made.header.step == 0 && made.header.along == 1 && isfinite(made.header.error8));
+        assert_true(measure(&made).whole <= (long double)made.header.error8);
+        assert_true(measure(&made).whole <= (long double)made.header.error4);
+        assert_true(measure(&made).whole <= (long double)made.header.length);
+        free_coding(&made);
+    }
+}
+
+/* The row cannot be coded: its bound is infinite whatever the terms are. */
+static void check_unbounded(coding *made) {
+    const npv_bound_terms terms[] = {{1, 1e-6F, 1, 1, 1, 1}, {-1, 0, -1, -1, 0, 0}, {0, 0, 0, 0, 0, 0}};
+    const npv_code_header *header = &made->header;
+    const npv_code_columns columns[] = {{&header->along, &header->step, &header->error4, &header->length},
+                                        {&header->along, &header->step, &header->error8, &header->length}};
+    const int32_t dot = 77;
+    float bound;
+    encode(made);
+    for (size_t i = 0; i < 6; i++)
+        assert_true(reference()->bound_rows(&terms[i / 2], &columns[i % 2], &dot, 1, &bound) == INFINITY);
+    assert_true(header->along == 0 && header->step == 0 && header->length == 0);
+    for (size_t j = 0; j < made->dimensions; j++)
+        assert_true(16 * nibble_of(made->high, j) + nibble_of(made->low, j) == 128);
+}
+
+static void test_rows_that_cannot_be_coded_are_unbounded(void **state) {
+    static const float odd[] = {NAN, INFINITY, -INFINITY, 1e31F, FLT_MAX, -FLT_MAX};
+    (void)state;
+    for (size_t dimensions = 1; dimensions < 140; dimensions += 9)
+        for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+            coding made = make_coding(dimensions, true);
+            for (int rest = 0; rest < 3; rest++) { /* beside zeros, ordinary numbers and tiny ones */
+                fill_row(&made, rest == 0 ? 0 : rest == 1 ? 1 : FLT_MIN);
+                made.x[random_bits() % dimensions] = odd[i];
+                check_unbounded(&made);
+                fill_row(&made, rest == 0 ? 0 : rest == 1 ? 1 : FLT_MIN);
+                made.along = odd[i];
+                check_unbounded(&made);
+            }
+            fill_row(&made, FLT_MIN * 4);
+            check_unbounded(&made);
+            free_coding(&made);
+        }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_environment_keeps_one_table),
+        cmocka_unit_test(test_tables_are_complete_and_chosen_from_the_best),
+        cmocka_unit_test(test_scores_are_the_definition),
+        cmocka_unit_test(test_integer_dots_are_the_definition),
+        cmocka_unit_test(test_integer_dots_hold_the_largest_sums),
+        cmocka_unit_test(test_bounds_are_the_definition),
+        cmocka_unit_test(test_headers_bound_the_errors_of_codes),
+        cmocka_unit_test(test_headers_bound_the_errors_of_rows_along_the_direction),
+        cmocka_unit_test(test_headers_bound_errors_that_float32_sums_lose),
+        cmocka_unit_test(test_codes_of_nothing),
+        cmocka_unit_test(test_rows_that_cannot_be_coded_are_unbounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
