@@ -51,7 +51,7 @@ const char *cli_suggest(const char *word, const void *names, size_t stride, size
         if (name == NULL || strlen(word) > MAX_WORD || strlen(name) > MAX_WORD)
             continue;
         const size_t found = slips(word, name);
-        if (found < fewest && found < strlen(name)) {
+        if (found < fewest) {
             fewest = found;
             closest = name;
         }

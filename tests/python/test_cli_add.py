@@ -515,6 +515,10 @@ def test_csv_vector_column_and_byte_order_mark_and_line_ends(tmp_path):
         ("vector,a\nnan 2,x\n", ":2: number 0 of the vector: expected a number, found 'nan'"),
         ("vector,a\n1e40 2,x\n", ":2: number 0 of the vector: expected at most 3.40282e+38 (float32), found 1e+40"),
         (b"vector,a\n1 2,caf\xe9\n", ':2: column "a": expected UTF-8, found the byte 0xe9'),
+        (b"vector,a\n1 2,\xc0\xaf\n", ':2: column "a": expected UTF-8, found the byte 0xc0'),
+        (b"vector,a\n1 2,\xed\xa0\x80\n", ':2: column "a": expected UTF-8, found the byte 0xed'),
+        (b"vector,a\n1 2,x\xf4\x90\x80\x80\n", ':2: column "a": expected UTF-8, found the byte 0xf4'),
+        (b"vector,a\n1 2,\xe6\xbc\n", ':2: column "a": expected UTF-8, found the byte 0xe6'),
         (b"vector,a\n1 2,\0\n", ":2: expected text, found a zero byte at byte 4 of the line"),
     ],
 )
