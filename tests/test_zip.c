@@ -476,6 +476,9 @@ static void written_archive_reads_back_aligned(void **state) {
     assert_int_equal(zip.count, 2);
     assert_int_equal(zip.comment.size, 11);
     assert_int_equal(zip.members[0].offset % NPV_ZIP_ALIGNMENT, 0);
+    const size_t field = forge_local(bytes, "a.npy") + 30 + 5; /* padding: id, length, zeros */
+    assert_int_equal(forge_get32(bytes, field) & 0xffff, NPV_ZIP_PADDING_ID);
+    assert_int_equal(field + 4 + (forge_get32(bytes, field) >> 16), zip.members[0].offset);
     assert_false(zip.members[0].deflated);
     assert_true(zip.members[1].deflated);
     npv_zip_close(&zip);
@@ -483,6 +486,69 @@ static void written_archive_reads_back_aligned(void **state) {
     assert_int_equal(read_member(bytes, "b.npy", NULL), NPV_OK);
     free(bytes.data);
     forge_remove_files();
+}
+
+static uint64_t next_random(uint64_t *state) {
+    *state = *state * 6364136223846793005U + 1442695040888963407U;
+    return *state >> 33;
+}
+
+/* Writes these bytes in pieces of at most `most`, all of them at once if that is 0, and reads them back. */
+static void check_written(const unsigned char *data, size_t size, size_t most, bool deflate, uint64_t *random) {
+    npv_replacement file;
+    npv_zip_writer writer;
+    assert_int_equal(npv_replacement_open(forge_path("a"), &file, NULL), NPV_OK);
+    assert_int_equal(npv_zip_writer_open(&file, &writer, NULL), NPV_OK);
+    assert_int_equal(npv_zip_writer_begin(&writer, "x", size, deflate, NULL), NPV_OK);
+    const npv_sink sink = npv_zip_writer_sink(&writer);
+    for (size_t done = 0; done < size;) {
+        const size_t wanted = most == 0 ? size : next_random(random) % (most + 1);
+        const size_t piece = wanted < size - done ? wanted : size - done;
+        assert_int_equal(sink.write(sink.context, data + done, piece, NULL), NPV_OK);
+        done += piece;
+    }
+    assert_int_equal(npv_zip_writer_end(&writer, NULL), NPV_OK);
+    assert_int_equal(npv_zip_writer_finish(&writer, "", NULL), NPV_OK);
+    npv_zip_writer_close(&writer);
+    assert_int_equal(npv_replacement_commit(&file, NULL), NPV_OK);
+    npv_buffer bytes = forge_read(forge_path("a"));
+    npv_buffer out = {NULL, 0, 0};
+    assert_int_equal(read_in_pieces(bytes, size, &out, NULL), NPV_OK);
+    assert_memory_equal(out.data, data, size);
+    free(out.data);
+    free(bytes.data);
+}
+
+/* Pieces below and above the sizes of buffer and slice, of bytes that deflate can do nothing with; and members that
+ * leave the buffer filled to any height when they end. */
+static void members_are_written_in_pieces_of_any_size(void **state) {
+    (void)state;
+    const size_t size = 5000000;
+    static const size_t most[] = {100, 65536, 65537, 200000, 1048576, 3000000, 0};
+    uint64_t random = 1;
+    unsigned char *data = malloc(size);
+    for (size_t i = 0; i < size; i++)
+        data[i] = (unsigned char)next_random(&random);
+    for (size_t i = 0; i < sizeof most / sizeof most[0]; i++) {
+        check_written(data, size, most[i], false, &random);
+        check_written(data, size, most[i], true, &random);
+    }
+    for (size_t less = 60000; less < 140000; less += 2000)
+        check_written(data, less, 0, true, &random);
+    free(data);
+    forge_remove_files();
+}
+
+static void writing_may_stop_anywhere(void **state) {
+    (void)state;
+    npv_replacement file;
+    npv_zip_writer writer;
+    assert_int_equal(npv_replacement_open(forge_path("a"), &file, NULL), NPV_OK);
+    assert_int_equal(npv_zip_writer_open(&file, &writer, NULL), NPV_OK);
+    assert_int_equal(npv_zip_writer_begin(&writer, "x", 10, true, NULL), NPV_OK);
+    npv_zip_writer_close(&writer); /* a sanitizer sees what is not freed */
+    npv_replacement_abandon(&file);
+    assert_int_equal(forge_count(""), 0);
 }
 
 /* A member of 5 GiB, most of it a hole in the file, and one behind it: sizes and offsets that 32 bits cannot hold. */
@@ -565,6 +631,8 @@ int main(void) {
         cmocka_unit_test(zip64_field_holds_only_what_needs_it),
         cmocka_unit_test(damaged_zip64_records_are_refused),
         cmocka_unit_test(written_archive_reads_back_aligned),
+        cmocka_unit_test(members_are_written_in_pieces_of_any_size),
+        cmocka_unit_test(writing_may_stop_anywhere),
         cmocka_unit_test(archives_above_4_gib_are_written),
         cmocka_unit_test(every_failing_write_is_reported),
     };
