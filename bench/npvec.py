@@ -32,6 +32,7 @@ class _StoreOptions(ctypes.Structure):
         ("normalize", c_int),
         ("threads", c_uint),
         ("no_codes", c_int),
+        ("reserved", c_int),
     ]
 
 
@@ -77,12 +78,12 @@ class _SearchOptions(ctypes.Structure):
     _fields_ = [
         ("size", c_size_t),
         ("metric", c_int),
+        ("exhaustive", c_int),
         ("k", c_size_t),
         ("min_score", c_double),
         ("max_distance", c_double),
         ("within_rows", c_void_p),
         ("within_count", c_size_t),
-        ("exhaustive", c_int),
         ("explain", POINTER(_Explain)),
     ]
 
@@ -193,7 +194,7 @@ class Store:
     ) -> Callable[[], _Hits]:
         """A call of npv_search without arguments, so that timing it times little else. Pass its result to `take`."""
         floats = _floats(queries, count * dimensions)
-        options = _SearchOptions(ctypes.sizeof(_SearchOptions), 0, k, -math.inf, math.inf, None, 0, exhaustive, explain)
+        options = _SearchOptions(ctypes.sizeof(_SearchOptions), 0, exhaustive, k, -math.inf, math.inf, None, 0, explain)
         pointer = ctypes.cast(floats, POINTER(c_float))
         handle, error, npv_search = self._handle, self._error, self._library.npv_search
 

@@ -87,7 +87,7 @@ typedef enum npv_status {
 /* Owned by the caller, filled on failure, unchanged on success. */
 typedef struct npv_error {
     npv_status code;
-    size_t position;   /* for text input (JSON): the byte offset of the mistake; otherwise NPV_NO_POSITION */
+    size_t position;   /* in text input (JSON): how many bytes were read when the mistake showed; else NPV_NO_POSITION */
     char message[512]; /* one line: what was expected, what was found, where; always zero-terminated */
 } npv_error;
 
@@ -116,9 +116,10 @@ typedef struct npv_store_options {
     npv_normalize normalize; /* npv_open: AUTO, or what the file must say */
     unsigned threads;        /* threads of one search, the caller's included; 0: the machine's processors, at most 8 */
     int no_codes;            /* 1: never keep the coarse copy of the rows that makes searches fast (see npv_search) */
+    int reserved;            /* 0 */
 } npv_store_options;
 
-#define NPV_STORE_OPTIONS_INIT {sizeof(npv_store_options), 0, NPV_NORMALIZE_AUTO, 0, 0}
+#define NPV_STORE_OPTIONS_INIT {sizeof(npv_store_options), 0, NPV_NORMALIZE_AUTO, 0, 0, 0}
 
 /*
  * Makes an empty store in memory. `options->dimensions` is required. *store is the caller's, to be passed to
@@ -152,9 +153,10 @@ NPV_API void npv_close(npv_store *store);
 typedef struct npv_save_options {
     size_t size;  /* sizeof(npv_save_options) */
     int compress; /* 0: vectors stored, so that they can be mapped. 1: members deflated, smaller and slower to open */
+    int reserved; /* 0 */
 } npv_save_options;
 
-#define NPV_SAVE_OPTIONS_INIT {sizeof(npv_save_options), 0}
+#define NPV_SAVE_OPTIONS_INIT {sizeof(npv_save_options), 0, 0}
 
 /*
  * Writes the store to `path`, or, when it is NULL, to the path that it was opened from or last saved to. `path`
@@ -272,17 +274,17 @@ typedef struct npv_explain {
 typedef struct npv_search_options {
     size_t size; /* sizeof(npv_search_options) */
     npv_metric metric;
+    int exhaustive;              /* 1: scan the float32 rows, whatever would be faster: same answer, for comparison */
     size_t k;                    /* most hits for a query; at least 1; any number above the rows means all rows */
     double min_score;            /* cosine and dot: only rows that score at least this; -INFINITY: no limit */
     double max_distance;         /* Euclidean: only rows at most this far; INFINITY: no limit */
     const uint64_t *within_rows; /* only these rows, each at most once, in any order; NULL: all rows */
     size_t within_count;         /* of within_rows */
-    int exhaustive;              /* 1: scan the float32 rows, whatever would be faster: same answer, for comparison */
     npv_explain *explain;        /* filled if not NULL */
 } npv_search_options;
 
 #define NPV_SEARCH_OPTIONS_INIT \
-    {sizeof(npv_search_options), NPV_COSINE, 10, -(double)INFINITY, (double)INFINITY, NULL, 0, 0, NULL}
+    {sizeof(npv_search_options), NPV_COSINE, 0, 10, -(double)INFINITY, (double)INFINITY, NULL, 0, NULL}
 
 typedef struct npv_hit {
     uint64_t row;

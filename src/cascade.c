@@ -64,7 +64,7 @@ typedef struct cascade_job {
     size_t query_count; /* of the group */
     cascade_query *queries;
     npv_topk *seeds;         /* one a thread: the rows that step 2 scored */
-    cascade_helper *helpers; /* one a thread but the caller's */
+    cascade_helper *helpers; /* one a thread but the caller's; for a group of one, of which there is one at most */
 } cascade_job;
 
 /* -------------------------------------------------------------------------------------------------- 1. Bounding -- */
@@ -182,7 +182,7 @@ static void seed(const cascade_job *job, cascade_query *query, npv_topk *seeds) 
             continue;
         const npv_run block = block_of(job->request, number);
         for (uint64_t row = block.first; row < block.first + block.count; row++)
-            if (query->bounds[row] >= floor && query->bounds[row] > -HUGE_VALF)
+            if (query->bounds[row] >= floor) /* rows that are not eligible give way: there are as many others */
                 npv_topk_offer(seeds, (npv_candidate){(double)query->bounds[row], row});
     }
     for (size_t i = 0; i < seeds->count; i++)
@@ -409,10 +409,6 @@ static void set_up_group(cascade_job *job, cascade_memory *memory, size_t done, 
             .top = &tops[done + i],
             .cost = &costs[done + i],
         };
-    }
-    for (unsigned i = 0; i + 1 < request->threads; i++) {
-        job->helpers[i].top.count = 0;
-        job->helpers[i].cost = (npv_cascade_cost){0};
     }
 }
 

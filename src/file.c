@@ -57,8 +57,8 @@ static npv_status scale_rows(npv_store *store, const double *lengths, npv_error 
     for (uint64_t row = 0; row < store->rows && status == NPV_OK; row++) {
         if (lengths[row] == 0)
             status = npv_fail(error, NPV_E_FORMAT,
-                              "row %" PRIu64 " has length zero and cannot be normalised; open the file with "
-                              "normalisation off",
+                              "row %" PRIu64 " has length zero and cannot be scaled to unit length, as a store that "
+                              "normalises needs it",
                               row);
         else
             npv_scale_to_unit(rows + row * dimensions, dimensions, lengths[row],
@@ -164,6 +164,8 @@ npv_status npv_open(const char *path, const npv_store_options *given, npv_store 
         return npv_fail(error, NPV_E_ARGUMENT, "npv_open: expected a path and a place for the store, found NULL");
     npv_status status = npv_copy_options(&options, sizeof options, given, "npv_store_options", error);
     if (status == NPV_OK)
+        status = npv_check_reserved(options.reserved, "npv_store_options", error);
+    if (status == NPV_OK)
         status = npv_archive_open(path, &archive, &facts, error);
     if (status != NPV_OK)
         return status;
@@ -245,6 +247,8 @@ npv_status npv_save(npv_store *store, const char *path, const npv_save_options *
     if (store == NULL)
         return npv_fail(error, NPV_E_ARGUMENT, "npv_save: expected a store, found NULL");
     npv_status status = npv_copy_options(&options, sizeof options, given, "npv_save_options", error);
+    if (status == NPV_OK)
+        status = npv_check_reserved(options.reserved, "npv_save_options", error);
     if (status != NPV_OK)
         return status;
     npv_store_lock_for_reading(store); /* first, because it mends the locks after a fork */

@@ -74,6 +74,17 @@ npv_status npv_fail_row(npv_error *error, uint64_t row, uint64_t rows) {
     return npv_fail(error, NPV_E_RANGE, "expected a row from 0 to %" PRIu64 ", found %" PRIu64, rows - 1, row);
 }
 
+/*
+ * Structs that callers fill have no padding at their end: a caller's padding would be taken for a field that this library
+ * does not know yet.
+ */
+#define ENDS_WITH(type, field) \
+    _Static_assert(sizeof(type) == offsetof(type, field) + sizeof(((type *)NULL)->field), #type " ends with padding")
+ENDS_WITH(npv_store_options, reserved);
+ENDS_WITH(npv_save_options, reserved);
+ENDS_WITH(npv_search_options, explain);
+ENDS_WITH(npv_batch, documents);
+
 npv_status npv_copy_options(void *target, size_t target_size, const void *given, const char *name, npv_error *error) {
     size_t size;
     if (given == NULL)
@@ -89,6 +100,12 @@ npv_status npv_copy_options(void *target, size_t target_size, const void *given,
                             npv_version(), i, size);
     memcpy(target, given, size < target_size ? size : target_size);
     return NPV_OK;
+}
+
+npv_status npv_check_reserved(int reserved, const char *name, npv_error *error) {
+    if (reserved == 0)
+        return NPV_OK;
+    return npv_fail(error, NPV_E_UNSUPPORTED, "%s: expected 0 as `reserved`, found %d", name, reserved);
 }
 
 /* ------------------------------------------------------------------------------------------------------- Stores -- */
@@ -126,6 +143,8 @@ npv_status npv_create(const npv_store_options *given, npv_store **store, npv_err
     if (store == NULL)
         return npv_fail(error, NPV_E_ARGUMENT, "npv_create: expected a place for the store, found NULL");
     npv_status status = npv_copy_options(&options, sizeof options, given, "npv_store_options", error);
+    if (status == NPV_OK)
+        status = npv_check_reserved(options.reserved, "npv_store_options", error);
     if (status == NPV_OK)
         status = npv_store_new(options.dimensions, options.threads, &created, error);
     if (status != NPV_OK)

@@ -73,4 +73,7 @@ npv_status npv_fail_row(npv_error *error, uint64_t row, uint64_t rows);
  */
 npv_status npv_copy_options(void *target, size_t target_size, const void *given, const char *name, npv_error *error);
 
+/* A field that means nothing yet must be 0, so that it can mean something later. */
+npv_status npv_check_reserved(int reserved, const char *name, npv_error *error);
+
 #endif

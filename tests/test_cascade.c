@@ -277,7 +277,7 @@ static void any_data_gives_the_answer_of_the_scan(void **state) {
                              some_zero,
                              all_zero_but_the_first,
                              whole_numbers};
-    const size_t sizes[][2] = {{257, 65}, {200, 1}, {193, 2}, {130, 37}, {400, 64}};
+    const size_t sizes[][2] = {{257, 65}, {200, 1}, {193, 2}, {130, 37}, {400, 64}, {1085, 8}};
     oracle_random random = {1};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -294,6 +294,18 @@ static void any_data_gives_the_answer_of_the_scan(void **state) {
                 free_world(&of);
             }
         }
+}
+
+/* With a limit that only hits reach, every thread's candidates are hits: none may get lost on the way. */
+static void expect_shared_hits(const world *of, const double *query) {
+    npv_request request = make_request(of, NPV_DOT, false, query, 1, 400);
+    npv_topk *top = new_tops(&request);
+    assert_int_equal(npv_scan(&request, top, NULL), NPV_OK);
+    request.least_key = top->heap[0].key;
+    request.k = 500;
+    for (int again = 0; again < 20; again++)
+        compare(of, &request);
+    free_tops(top, 1);
 }
 
 /* Large enough for groups of several tiles, parts for several threads, and survivors that are shared out. */
@@ -316,6 +328,7 @@ static void large_worlds_are_shared_out(void **state) {
                 request.query_count = 1;
                 compare(&of, &request);
             }
+            expect_shared_hits(&of, wide);
             free(wide);
             free_world(&of);
         }
@@ -553,19 +566,44 @@ static void coefficients_are_those_of_the_proof(void **state) {
 
 /*
  * A bound that equals the threshold is not below it. Rows of zeros have bound 0 exactly; rows at right angles to the
- * query have key 0 and a higher bound, so they become the seeds; and the zeros come first by their row numbers.
+ * query have key 0 and a higher bound, so they become the seeds; and the zeros come first by their row numbers. All
+ * others are far below, so that the survivors are few and looked at one by one.
  */
 static void a_bound_at_the_threshold_survives(void **state) {
     (void)state;
-    enum { rows = 4000, dimensions = 64 };
+    enum { rows = 4000, dimensions = 64, zeros = 300, right_angles = 300 };
     float *vectors = calloc(rows * dimensions, sizeof *vectors);
     assert_non_null(vectors);
-    for (size_t row = rows / 2; row < rows; row++)
+    for (size_t row = zeros; row < zeros + right_angles; row++)
         vectors[row * dimensions + 1 + row % (dimensions - 1)] = row % 2 == 0 ? 1 : -1;
+    for (size_t row = zeros + right_angles; row < rows; row++)
+        vectors[row * dimensions] = -1;
     world of = make_world(vectors, rows, dimensions, 1, npv_kernels_chosen());
     double query[NPV_PADDED(dimensions)] = {1};
     for (size_t k = 1; k <= 100; k *= 10) {
         npv_request request = make_request(&of, NPV_DOT, false, query, 1, k);
+        compare(&of, &request);
+    }
+    free_world(&of);
+}
+
+/*
+ * With a limit on keys there may be fewer than k seeds that reach it, and then the worst of them is no threshold. Long
+ * rows have high bounds whatever their keys, so they are the seeds, and one of them is a hit.
+ */
+static void seeds_below_the_limit_are_no_threshold(void **state) {
+    (void)state;
+    enum { rows = 2000, dimensions = 64, long_rows = 200 };
+    oracle_random random = {13};
+    float *vectors = oracle_vectors(&random, rows, dimensions);
+    for (size_t row = 0; row < long_rows; row++)
+        for (size_t j = 0; j < dimensions; j++)
+            vectors[row * dimensions + j] = j == 0 ? (row == 50 ? 500.0f : -1.0f) : 1000 * vectors[row * dimensions + j];
+    world of = make_world(vectors, rows, dimensions, 1, npv_kernels_chosen());
+    double query[NPV_PADDED(dimensions)] = {1};
+    for (size_t k = 2; k <= 50; k *= 5) {
+        npv_request request = make_request(&of, NPV_DOT, false, query, 1, k);
+        request.least_key = 2;
         compare(&of, &request);
     }
     free_world(&of);
@@ -699,6 +737,7 @@ int main(void) {
         cmocka_unit_test(rows_along_the_direction_leave_only_slack),
         cmocka_unit_test(coefficients_are_those_of_the_proof),
         cmocka_unit_test(a_bound_at_the_threshold_survives),
+        cmocka_unit_test(seeds_below_the_limit_are_no_threshold),
         cmocka_unit_test(codes_follow_the_store),
         cmocka_unit_test(codes_may_be_forbidden),
         cmocka_unit_test(searches_learn_which_way_pays),

@@ -29,7 +29,7 @@ class _StoreOptions(_Options):
 
 
 class _SaveOptions(_Options):
-    _fields_ = [("size", c.c_size_t), ("compress", c.c_int)]
+    _fields_ = [("size", c.c_size_t), ("compress", c.c_int), ("reserved", c.c_int)]
 
 
 class _Batch(_Options):
@@ -45,6 +45,7 @@ class _SearchOptions(_Options):
     _fields_ = [
         ("size", c.c_size_t),
         ("metric", c.c_int),
+        ("exhaustive", c.c_int),
         ("k", c.c_size_t),
         ("min_score", c.c_double),
         ("max_distance", c.c_double),
