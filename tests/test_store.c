@@ -116,7 +116,8 @@ static void structs_may_have_other_sizes(void **state) {
     npv_close(store);
     longer.more = 1;
     assert_int_equal(npv_create(&longer.known, &store, &error), NPV_E_UNSUPPORTED);
-    npv_store_options shorter = {offsetof(npv_store_options, normalize), 4, NPV_NORMALIZE_OFF, 99, 0};
+    npv_store_options shorter = {.size = offsetof(npv_store_options, normalize), .dimensions = 4, .threads = 99};
+    shorter.normalize = NPV_NORMALIZE_OFF;
     assert_int_equal(npv_create(&shorter, &store, &error), NPV_OK);
     assert_int_equal(info_of(store).normalize, 1);
     npv_close(store);
