@@ -17,7 +17,7 @@
 
 #define BYTES(text) ((npv_bytes){(const unsigned char *)(text), sizeof(text) - 1})
 
-/* The program's own fsync and rename come before the C library's: they note who was called when, and fail on request. */
+/* The program's own fsync and rename come before the C library's: they note what is called when, and may fail. */
 #ifdef __linux__
 #include <errno.h>
 

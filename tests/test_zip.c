@@ -519,8 +519,8 @@ static void check_written(const unsigned char *data, size_t size, size_t most, b
     free(bytes.data);
 }
 
-/* Pieces below and above the sizes of buffer and slice, of bytes that deflate can do nothing with; and members for whose
- * ends the buffer has just enough room left, or just not. */
+/* Pieces below and above the sizes of buffer and slice, of bytes that deflate can do nothing with; and members for
+ * whose ends the buffer has just enough room left, or just not. */
 static void members_are_written_in_pieces_of_any_size(void **state) {
     (void)state;
     const size_t size = 5000000;

@@ -94,8 +94,8 @@ typedef struct npv_zip_writer {
 
 npv_status npv_zip_writer_open(npv_replacement *file, npv_zip_writer *writer, npv_error *error);
 
-/* Starts a member of `size` bytes, which then follow in any number of writes. The data of stored ones is aligned. `name`
- * must stay until the member ends. */
+/* Starts a member of `size` bytes, which then follow in any number of writes. The data of stored ones is aligned. The
+ * name must stay until the member ends. */
 npv_status npv_zip_writer_begin(npv_zip_writer *writer, const char *name, uint64_t size, bool deflate,
                                 npv_error *error);
 npv_sink npv_zip_writer_sink(npv_zip_writer *writer);
