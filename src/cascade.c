@@ -14,6 +14,7 @@
  */
 #include "cascade.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,12 @@
 /* Less than this is bounded sooner than another thread wakes up. */
 #define SHARED_BYTES ((size_t)1 << 20)
 
+/* Groups of rows among which the seeds are sought, for each that is wanted: with four, one in eight shares a group. */
+#define SEED_GROUPS 4
+
+/* Halvings that find the seeds' floor at the latest: float32 has no more bits between two bounds of one magnitude. */
+#define SEED_STEPS 24
+
 /* More survivors than this are worth sharing out. */
 #define SHARED_SURVIVORS 2048
 
@@ -43,6 +50,8 @@ typedef struct cascade_query {
     npv_bounder bounder;
     float *bounds; /* one a row, up to whole blocks; -infinity where a row is not eligible */
     float *maxima; /* one a block */
+    float seed_floor; /* the seeds of step 2 are the rows with bounds from here on, */
+    uint64_t seed_end; /* below this row */
     npv_topk *top;
     npv_cascade_cost *cost;
     npv_status status;
@@ -63,7 +72,8 @@ typedef struct cascade_job {
     size_t part_blocks;
     size_t query_count; /* of the group */
     cascade_query *queries;
-    npv_topk *seeds;         /* one a thread: the rows that step 2 scored */
+    float *seed_room;        /* seed_groups of them a thread */
+    size_t seed_groups;
     cascade_helper *helpers; /* one a thread but the caller's; for a group of one, of which there is one at most */
 } cascade_job;
 
@@ -156,14 +166,61 @@ static void bound_part(void *context, size_t part, unsigned worker) {
 
 /* --------------------------------------------------------------------------------------------------- 2. Seeding -- */
 
-/* The `k` blocks with the highest maxima hold at least k rows with bounds from the lowest of these maxima on. */
-static float seed_floor(const cascade_job *job, const cascade_query *query, npv_topk *room) {
-    if (job->blocks <= room->k)
-        return -HUGE_VALF;
-    room->count = 0;
-    for (size_t block = 0; block < job->blocks; block++)
-        npv_topk_offer(room, (npv_candidate){(double)query->maxima[block], block});
-    return (float)room->heap[0].key;
+/* More than k, so that the threshold is good although bounds are not in the order of scores. */
+static size_t seed_count(const npv_request *request) {
+    const uint64_t wanted = (uint64_t)request->k + request->k / 2 + 6;
+    return (size_t)(wanted < request->eligible_count ? wanted : request->eligible_count);
+}
+
+/* How many of the values reach `floor`. */
+static size_t count_from(const float *values, size_t count, float floor) {
+    size_t reaching = 0;
+    for (size_t i = 0; i < count; i++)
+        reaching += values[i] >= floor;
+    return reaching;
+}
+
+/*
+ * The largest bound of each of `groups` groups of rows: blocks, if there are so many, or else every so many-th row.
+ * Returns how many groups there are in the end.
+ */
+static size_t group_maxima(const cascade_job *job, const cascade_query *query, size_t groups, float *maxima) {
+    if (job->blocks >= groups) {
+        memcpy(maxima, query->maxima, job->blocks * sizeof *maxima);
+        return job->blocks;
+    }
+    const size_t rows = (size_t)job->request->rows;
+    groups = groups < rows ? groups : rows;
+    memcpy(maxima, query->bounds, groups * sizeof *maxima);
+    for (size_t first = groups; first < rows; first += groups)
+        for (size_t i = 0; i < groups && first + i < rows; i++)
+            maxima[i] = query->bounds[first + i] > maxima[i] ? query->bounds[first + i] : maxima[i];
+    return groups;
+}
+
+/*
+ * A bound that at least `wanted` rows reach, and hardly more: as many groups of rows have a maximum from it on. Found by
+ * halving the distance between a bound that enough groups reach and one that too few do.
+ */
+static float seed_floor(const cascade_job *job, const cascade_query *query, size_t wanted, float *maxima) {
+    const size_t groups = group_maxima(job, query, SEED_GROUPS * wanted, maxima);
+    float low = FLT_MAX;
+    float high = -FLT_MAX;
+    for (size_t i = 0; i < groups; i++)
+        if (fabsf(maxima[i]) <= FLT_MAX) {
+            low = maxima[i] < low ? maxima[i] : low;
+            high = maxima[i] > high ? maxima[i] : high;
+        }
+    if (count_from(maxima, groups, low) < wanted)
+        return -FLT_MAX; /* so few groups, or so few with an eligible row, that every eligible row is one */
+    for (int step = 0; step < SEED_STEPS; step++) {
+        const float middle = low / 2 + high / 2;
+        const size_t reaching = count_from(maxima, groups, middle);
+        *(reaching >= wanted ? &low : &high) = middle;
+        if (reaching >= wanted && reaching <= wanted + wanted / 8)
+            break;
+    }
+    return low;
 }
 
 static void score_row(const cascade_job *job, const cascade_query *query, uint64_t row, npv_topk *top) {
@@ -173,21 +230,22 @@ static void score_row(const cascade_job *job, const cascade_query *query, uint64
         npv_topk_offer(top, (npv_candidate){key, row});
 }
 
-/* The rows with the highest bounds, scored. */
-static void seed(const cascade_job *job, cascade_query *query, npv_topk *seeds) {
-    const float floor = seed_floor(job, query, seeds);
-    seeds->count = 0;
-    for (size_t number = 0; number < job->blocks; number++) {
-        if (query->maxima[number] < floor || query->maxima[number] == -HUGE_VALF)
-            continue;
-        const npv_run block = block_of(job->request, number);
-        for (uint64_t row = block.first; row < block.first + block.count; row++)
-            if (query->bounds[row] >= floor) /* rows that are not eligible give way: there are as many others */
-                npv_topk_offer(seeds, (npv_candidate){(double)query->bounds[row], row});
+/* Scores the rows with the highest bounds: those from a floor on, the first of them if there are too many. */
+static void seed(const cascade_job *job, cascade_query *query, float *room) {
+    const size_t wanted = seed_count(job->request);
+    const float floor = seed_floor(job, query, wanted, room);
+    uint64_t row = 0;
+    for (size_t left = 2 * wanted; left > 0 && row < job->request->rows; row++) {
+        if (row % NPV_BLOCK_ROWS == 0 && query->maxima[row / NPV_BLOCK_ROWS] < floor) {
+            row += NPV_BLOCK_ROWS - 1;
+        } else if (query->bounds[row] >= floor) {
+            score_row(job, query, row, query->top);
+            left--;
+            query->cost->rows32++;
+        }
     }
-    for (size_t i = 0; i < seeds->count; i++)
-        score_row(job, query, seeds->heap[i].row, query->top);
-    query->cost->rows32 += seeds->count;
+    query->seed_floor = floor;
+    query->seed_end = row;
 }
 
 /* The least bound that a hit can have, given k rows that are at least as good as the worst of `top`. */
@@ -199,9 +257,8 @@ static double threshold_of(const cascade_job *job, const cascade_query *query, c
 
 /* -------------------------------------------------------------------------------------------------- 3. Refining -- */
 
-/* Seeds are the first rows in the order of bounds, so the worst of them tells whether a row is one. */
-static bool is_seed(const npv_topk *seeds, float bound, uint64_t row) {
-    return seeds->count < seeds->k || !npv_better(seeds->heap[0], (npv_candidate){(double)bound, row});
+static bool is_seed(const cascade_query *query, uint64_t row) {
+    return query->bounds[row] >= query->seed_floor && row < query->seed_end;
 }
 
 static bool passes_whole_code(const cascade_job *job, const cascade_query *query, uint64_t row, double threshold) {
@@ -213,13 +270,13 @@ static bool passes_whole_code(const cascade_job *job, const cascade_query *query
 }
 
 /* Looks at the survivors of a block. `start` is the threshold after step 2; `top` may know a better one. */
-static void refine_block(const cascade_job *job, const cascade_query *query, const npv_topk *seeds, size_t number,
-                         double start, npv_topk *top, npv_cascade_cost *cost) {
+static void refine_block(const cascade_job *job, const cascade_query *query, size_t number, double start, npv_topk *top,
+                         npv_cascade_cost *cost) {
     const npv_run block = block_of(job->request, number);
     double threshold = start;
     for (uint64_t row = block.first; row < block.first + block.count; row++) {
         const float bound = query->bounds[row];
-        if (!((double)bound >= threshold) || bound == -HUGE_VALF || is_seed(seeds, bound, row))
+        if (!((double)bound >= threshold) || bound == -HUGE_VALF || is_seed(query, row))
             continue;
         const double known = threshold_of(job, query, top);
         threshold = known > start ? known : start;
@@ -248,7 +305,6 @@ static uint64_t count_survivors(const cascade_job *job, const cascade_query *que
 typedef struct refining {
     const cascade_job *job;
     cascade_query *query;
-    const npv_topk *seeds;
     double threshold;
     size_t part_blocks;
 } refining;
@@ -263,13 +319,13 @@ static void refine_part(void *context, size_t part, unsigned worker) {
     npv_cascade_cost *cost = worker == 0 ? self->query->cost : &job->helpers[worker - 1].cost;
     for (size_t number = begin; number < end; number++)
         if ((double)self->query->maxima[number] >= self->threshold)
-            refine_block(job, self->query, self->seeds, number, self->threshold, top, cost);
+            refine_block(job, self->query, number, self->threshold, top, cost);
 }
 
 /* Only the query of a group of one may be shared out: those of larger groups have a thread each. */
-static void refine(const cascade_job *job, cascade_query *query, const npv_topk *seeds, double threshold) {
+static void refine(const cascade_job *job, cascade_query *query, double threshold) {
     const size_t parts = query->cost->survivors > SHARED_SURVIVORS ? 8 * (size_t)job->request->threads : 1;
-    refining self = {job, query, seeds, threshold, (job->blocks + parts - 1) / parts};
+    refining self = {job, query, threshold, (job->blocks + parts - 1) / parts};
     npv_workers_run(job->request->workers, (job->blocks + self.part_blocks - 1) / self.part_blocks, refine_part, &self);
     if (job->query_count > 1)
         return;
@@ -297,14 +353,13 @@ static npv_status scan_plainly(const cascade_job *job, cascade_query *query, npv
 static void finish_query(void *context, size_t number, unsigned worker) {
     const cascade_job *job = context;
     cascade_query *query = &job->queries[number];
-    npv_topk *seeds = &job->seeds[worker];
-    seed(job, query, seeds);
+    seed(job, query, job->seed_room + worker * job->seed_groups);
     const double threshold = threshold_of(job, query, query->top);
     query->cost->survivors = count_survivors(job, query, threshold);
     if ((double)query->cost->survivors > TOO_MANY_SURVIVORS * (double)job->request->eligible_count)
         query->status = scan_plainly(job, query, &query->error);
     else
-        refine(job, query, seeds, threshold);
+        refine(job, query, threshold);
 }
 
 static npv_status run_group(cascade_job *job, npv_error *error) {
@@ -336,7 +391,7 @@ typedef struct cascade_memory {
     float *maxima;
     npv_candidate *candidates;
     cascade_query *queries;
-    npv_topk *seeds;
+    float *seed_room;
     cascade_helper *helpers;
 } cascade_memory;
 
@@ -346,38 +401,27 @@ static void free_memory(cascade_memory *memory) {
     free(memory->maxima);
     free(memory->candidates);
     free(memory->queries);
-    free(memory->seeds);
+    free(memory->seed_room);
     free(memory->helpers);
 }
 
-/* Twice k, so that the threshold is good although bounds are not in the order of scores; some more for small k. */
-static size_t seed_count(const npv_request *request) {
-    const uint64_t wanted = 2 * (uint64_t)request->k + 16;
-    return (size_t)(wanted < request->eligible_count ? wanted : request->eligible_count);
-}
-
 static npv_status make_memory(cascade_memory *memory, const npv_request *request, size_t blocks, size_t group,
-                              npv_error *error) {
+                              size_t seed_groups, npv_error *error) {
     const size_t threads = request->threads;
-    const size_t seeds = seed_count(request);
-    const size_t candidates = threads * seeds + (threads - 1) * request->k;
     /* Room for whole tiles: what the kernel finds in the places of queries that are not there is not used. */
     memory->coarse = calloc((group + NPV_TILE - 1) / NPV_TILE * NPV_TILE, 2 * NPV_PLANE_BYTES(request->dimensions));
     memory->bounds = malloc(group * blocks * NPV_BLOCK_ROWS * sizeof *memory->bounds);
     memory->maxima = malloc(group * blocks * sizeof *memory->maxima);
-    memory->candidates = malloc(candidates * sizeof *memory->candidates);
+    memory->candidates = malloc(threads * request->k * sizeof *memory->candidates);
     memory->queries = calloc(group, sizeof *memory->queries);
-    memory->seeds = calloc(threads, sizeof *memory->seeds);
+    memory->seed_room = malloc(threads * seed_groups * sizeof *memory->seed_room);
     memory->helpers = calloc(threads, sizeof *memory->helpers);
     if (memory->coarse == NULL || memory->bounds == NULL || memory->maxima == NULL || memory->candidates == NULL ||
-        memory->queries == NULL || memory->seeds == NULL || memory->helpers == NULL)
+        memory->queries == NULL || memory->seed_room == NULL || memory->helpers == NULL)
         return npv_fail_memory(error, "the bounds of a search",
                                group * blocks * (NPV_BLOCK_ROWS + 1) * sizeof *memory->bounds);
-    npv_candidate *room = memory->candidates;
-    for (size_t i = 0; i < threads; i++, room += seeds)
-        memory->seeds[i] = (npv_topk){room, 0, seeds};
-    for (size_t i = 0; i + 1 < threads; i++, room += request->k)
-        memory->helpers[i].top = (npv_topk){room, 0, request->k};
+    for (size_t i = 0; i + 1 < threads; i++)
+        memory->helpers[i].top = (npv_topk){memory->candidates + i * request->k, 0, request->k};
     return NPV_OK;
 }
 
@@ -416,15 +460,18 @@ npv_status npv_cascade(const npv_request *request, const npv_codes *codes, int b
                        npv_cascade_cost *costs, npv_error *error) {
     const size_t blocks = (size_t)((request->rows + NPV_BLOCK_ROWS - 1) / NPV_BLOCK_ROWS);
     const size_t group = group_size(request, blocks);
+    const size_t wanted = SEED_GROUPS * seed_count(request);
+    const size_t seed_groups = blocks > wanted ? blocks : wanted;
     cascade_memory memory = {0};
-    npv_status status = make_memory(&memory, request, blocks, group, error);
+    npv_status status = make_memory(&memory, request, blocks, group, seed_groups, error);
     cascade_job job = {.request = request,
                        .codes = codes,
                        .bits = bits,
                        .blocks = blocks,
                        .part_blocks = blocks_in_a_part(request, bits, blocks),
                        .queries = memory.queries,
-                       .seeds = memory.seeds,
+                       .seed_room = memory.seed_room,
+                       .seed_groups = seed_groups,
                        .helpers = memory.helpers};
     for (size_t done = 0; done < request->query_count && status == NPV_OK; done += job.query_count) {
         const size_t left = request->query_count - done;
