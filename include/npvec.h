@@ -87,7 +87,7 @@ typedef enum npv_status {
 /* Owned by the caller, filled on failure, unchanged on success. */
 typedef struct npv_error {
     npv_status code;
-    size_t position;   /* in text input (JSON): how many bytes were read when the mistake showed; else NPV_NO_POSITION */
+    size_t position; /* in text input (JSON): how many bytes were read when the mistake showed; else NPV_NO_POSITION */
     char message[512]; /* one line: what was expected, what was found, where; always zero-terminated */
 } npv_error;
 
@@ -95,9 +95,9 @@ typedef struct npv_error {
 
 /* ------------------------------------------------------------------------------------------------------ Limits -- */
 
-#define NPV_MAX_DIMENSIONS 65536       /* floats in a vector */
+#define NPV_MAX_DIMENSIONS 65536        /* floats in a vector */
 #define NPV_MAX_DOCUMENT_BYTES 16777216 /* one document, as JSON and as stored */
-#define NPV_MAX_DOCUMENT_DEPTH 128     /* arrays and objects inside one another */
+#define NPV_MAX_DOCUMENT_DEPTH 128      /* arrays and objects inside one another */
 #define NPV_MAX_THREADS 64
 
 /* ------------------------------------------------------------------------------------------------------ Stores -- */
@@ -180,11 +180,11 @@ typedef struct npv_info {
     size_t dimensions;
     int normalize; /* 1: rows have unit length */
     npv_metadata_kind metadata;
-    int mapped;           /* 1: vectors are mapped from the file, 0: they are in memory */
-    unsigned threads;     /* of one search */
-    const char *kernels;  /* "scalar", "avx2", "neon" */
-    const char *path;     /* where npv_save writes; NULL: nowhere yet. Valid until the next npv_save or npv_close */
-    char origin[160];     /* how the vectors came in: "mapped", or "converted: float64, Fortran order" and the like */
+    int mapped;          /* 1: vectors are mapped from the file, 0: they are in memory */
+    unsigned threads;    /* of one search */
+    const char *kernels; /* "scalar", "avx2", "neon" */
+    const char *path;    /* where npv_save writes; NULL: nowhere yet. Valid until the next npv_save or npv_close */
+    char origin[160];    /* how the vectors came in: "mapped", or "converted: float64, Fortran order" and the like */
 } npv_info;
 
 /* Fills *info. O(1). */
@@ -255,20 +255,20 @@ typedef enum npv_metric { NPV_COSINE = 0, NPV_DOT = 1, NPV_EUCLIDEAN = 2 } npv_m
 
 /* What a search did, summed over the queries of the call. No part of the answer depends on it. */
 typedef struct npv_explain {
-    size_t size;            /* sizeof(npv_explain), set by the caller */
-    const char *plan;       /* "plain": float32 rows; "cascade 4-8-32", "cascade 8-32": bits read, coarse to fine */
+    size_t size;      /* sizeof(npv_explain), set by the caller */
+    const char *plan; /* "plain": float32 rows; "cascade 4-8-32", "cascade 8-32": bits read, coarse to fine */
     uint64_t queries;
-    uint64_t rows;          /* eligible rows x queries */
-    uint64_t rows4;         /* of them, rows whose high four bits a dimension were read, */
-    uint64_t rows8;         /* all eight bits, */
-    uint64_t rows32;        /* the float32 row */
-    uint64_t bytes4;        /* bytes of codes and vectors that this makes */
+    uint64_t rows;   /* eligible rows x queries */
+    uint64_t rows4;  /* of them, rows whose high four bits a dimension were read, */
+    uint64_t rows8;  /* all eight bits, */
+    uint64_t rows32; /* the float32 row */
+    uint64_t bytes4; /* bytes of codes and vectors that this makes */
     uint64_t bytes8;
     uint64_t bytes32;
-    uint64_t survivors;     /* rows that the first level could not rule out */
-    uint64_t rows_coded;    /* rows of which this call made the coarse copy, */
-    double coding_seconds;  /* and what that took */
-    double search_seconds;  /* without it */
+    uint64_t survivors;    /* rows that the first level could not rule out */
+    uint64_t rows_coded;   /* rows of which this call made the coarse copy, */
+    double coding_seconds; /* and what that took */
+    double search_seconds; /* without it */
 } npv_explain;
 
 typedef struct npv_search_options {

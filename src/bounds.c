@@ -43,8 +43,8 @@ typedef struct coarse_query {
 } coarse_query;
 
 /* g = q - b v, scaled, rounded to integers of `step`. */
-static coarse_query round_query(const double *query, const double *direction, double b, double scale,
-                                size_t dimensions, int8_t *coarse) {
+static coarse_query round_query(const double *query, const double *direction, double b, double scale, size_t dimensions,
+                                int8_t *coarse) {
     const size_t plane_bytes = NPV_PLANE_BYTES(dimensions);
     coarse_query rounded = {0};
     double largest = 0;

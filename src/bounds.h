@@ -9,16 +9,15 @@
 #include "scan.h"
 
 typedef struct npv_bounder {
-    int8_t *coarse;        /* g in steps, 2 x NPV_PLANE_BYTES, in the order of the nibbles; room is the caller's */
-    double scale;          /* a power of two that makes the query's length about one */
-    double query_square;   /* |q|^2, unscaled */
+    int8_t *coarse;         /* g in steps, 2 x NPV_PLANE_BYTES, in the order of the nibbles; room is the caller's */
+    double scale;           /* a power of two that makes the query's length about one */
+    double query_square;    /* |q|^2, unscaled */
     npv_bound_terms terms4; /* for sums over the high plane alone */
     npv_bound_terms terms8; /* for 16 x the sum over the high plane + the sum over the low plane */
 } npv_bounder;
 
 /* Splits the prepared query along the codes' direction and rounds what is left to integers. O(dimensions). */
-void npv_bounder_prepare(const npv_request *request, const npv_codes *codes, const double *query,
-                         npv_bounder *bounder);
+void npv_bounder_prepare(const npv_request *request, const npv_codes *codes, const double *query, npv_bounder *bounder);
 
 /*
  * Bounds of `count` neighbouring rows from `first`, given the sums over their codes (bits: 4 or 8): what the key of a

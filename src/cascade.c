@@ -48,9 +48,9 @@
 typedef struct cascade_query {
     const double *prepared;
     npv_bounder bounder;
-    float *bounds; /* one a row, up to whole blocks; -infinity where a row is not eligible */
-    float *maxima; /* one a block */
-    float seed_floor; /* the seeds of step 2 are the rows with bounds from here on, */
+    float *bounds;     /* one a row, up to whole blocks; -infinity where a row is not eligible */
+    float *maxima;     /* one a block */
+    float seed_floor;  /* the seeds of step 2 are the rows with bounds from here on, */
     uint64_t seed_end; /* below this row */
     npv_topk *top;
     npv_cascade_cost *cost;
@@ -72,7 +72,7 @@ typedef struct cascade_job {
     size_t part_blocks;
     size_t query_count; /* of the group */
     cascade_query *queries;
-    float *seed_room;        /* seed_groups of them a thread */
+    float *seed_room; /* seed_groups of them a thread */
     size_t seed_groups;
     cascade_helper *helpers; /* one a thread but the caller's; for a group of one, of which there is one at most */
 } cascade_job;
@@ -84,13 +84,11 @@ static void sum_codes(const cascade_job *job, const npv_bounder *bounder, int bi
     const npv_kernels *kernels = job->request->kernels;
     const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
     const npv_code_query query = {.coarse = bounder->coarse};
-    kernels->dot_high(&query, npv_plane_row(&job->codes->high, run.first, plane_bytes), plane_bytes,
-                         run.count, dots);
+    kernels->dot_high(&query, npv_plane_row(&job->codes->high, run.first, plane_bytes), plane_bytes, run.count, dots);
     if (bits == 4)
         return;
     int32_t low[NPV_BLOCK_ROWS];
-    kernels->dot_high(&query, npv_plane_row(&job->codes->low, run.first, plane_bytes), plane_bytes,
-                         run.count, low);
+    kernels->dot_high(&query, npv_plane_row(&job->codes->low, run.first, plane_bytes), plane_bytes, run.count, low);
     for (size_t i = 0; i < run.count; i++)
         dots[i] = 16 * dots[i] + low[i];
 }
@@ -102,13 +100,13 @@ static void sum_codes_of_tile(const cascade_job *job, const npv_bounder *first, 
     npv_code_query queries[NPV_TILE];
     for (size_t i = 0; i < NPV_TILE; i++)
         queries[i] = (npv_code_query){.coarse = first->coarse + i * 2 * plane_bytes};
-    kernels->dot_high_tile(queries, npv_plane_row(&job->codes->high, run.first, plane_bytes), plane_bytes,
-                              run.count, dots);
+    kernels->dot_high_tile(queries, npv_plane_row(&job->codes->high, run.first, plane_bytes), plane_bytes, run.count,
+                           dots);
     if (job->bits == 4)
         return;
     int32_t low[NPV_TILE * NPV_BLOCK_ROWS];
-    kernels->dot_high_tile(queries, npv_plane_row(&job->codes->low, run.first, plane_bytes), plane_bytes,
-                              run.count, low);
+    kernels->dot_high_tile(queries, npv_plane_row(&job->codes->low, run.first, plane_bytes), plane_bytes, run.count,
+                           low);
     for (size_t i = 0; i < NPV_TILE * run.count; i++)
         dots[i] = 16 * dots[i] + low[i];
 }

@@ -192,8 +192,8 @@ static npv_status check_destination(const npv_store *store, const char *path, np
     if (!ends_in_npz(path))
         return npv_fail(error, NPV_E_ARGUMENT, "%s: expected a name that ends in .npz", path);
     if (store->would_lose[0] != '\0' && is_source(store, path))
-        return npv_fail(error, NPV_E_UNSUPPORTED, "%s: saving over this file would lose %s; save to another path",
-                        path, store->would_lose);
+        return npv_fail(error, NPV_E_UNSUPPORTED, "%s: saving over this file would lose %s; save to another path", path,
+                        store->would_lose);
     return NPV_OK;
 }
 

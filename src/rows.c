@@ -154,8 +154,7 @@ npv_status npv_array_clear(npv_array *array, npv_error *error) {
     if (length == 0)
         return NPV_OK;
     /* Fresh zero pages over the old ones: memory and file go, addresses stay. */
-    void *fresh =
-        mmap(array->place, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    void *fresh = mmap(array->place, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     if (fresh == MAP_FAILED)
         return npv_fail_memory(error, "clearing an array", length);
     array->usable = length - head;

@@ -16,11 +16,11 @@
 #include "npvec.h"
 
 typedef struct npv_array {
-    unsigned char *data;   /* first element; NULL until something was reserved */
-    size_t usable;         /* bytes from data that may be written */
-    unsigned char *place;  /* the reservation, page aligned; data lies inside its first page */
-    size_t reserved;       /* bytes of the reservation */
-    size_t file_bytes;     /* whole pages of a file at its start */
+    unsigned char *data;       /* first element; NULL until something was reserved */
+    size_t usable;             /* bytes from data that may be written */
+    unsigned char *place;      /* the reservation, page aligned; data lies inside its first page */
+    size_t reserved;           /* bytes of the reservation */
+    size_t file_bytes;         /* whole pages of a file at its start */
     struct npv_old_place *old; /* reservations that the array has outgrown */
 } npv_array;
 

@@ -106,8 +106,7 @@ static npv_status mark_rows(uint64_t rows, const uint64_t *within, size_t count,
 /* Cosine is undefined for a zero row; only those that the search would have to score matter. */
 static npv_status refuse_zero_rows(const npv_request *request, npv_error *error) {
     for (uint64_t row = 0; row < request->rows; row++)
-        if (request->lengths[row] == 0 &&
-            (request->eligible == NULL || request->eligible[row / 64] >> (row % 64) & 1))
+        if (request->lengths[row] == 0 && (request->eligible == NULL || request->eligible[row / 64] >> (row % 64) & 1))
             return npv_fail(error, NPV_E_ARGUMENT,
                             "row %" PRIu64 " has length zero, for which cosine is not defined; use the dot product "
                             "or Euclidean distance, or leave the row out by within_rows",
@@ -195,8 +194,7 @@ static void add_cost(npv_cascade_cost *sum, const npv_cascade_cost *cost) {
 static npv_status run_cascade(search_job *job, npv_error *error) {
     const npv_request *request = &job->request;
     npv_cascade_cost cost = {0};
-    const npv_status status =
-        npv_cascade(request, &job->store->codes, (int)job->plan, job->tops, job->costs, error);
+    const npv_status status = npv_cascade(request, &job->store->codes, (int)job->plan, job->tops, job->costs, error);
     if (status != NPV_OK)
         return status;
     for (size_t i = 0; i < request->query_count; i++)

@@ -96,8 +96,8 @@ npv_status npv_copy_options(void *target, size_t target_size, const void *given,
     for (size_t i = target_size; i < size; i++)
         if (((const unsigned char *)given)[i] != 0)
             return npv_fail(error, NPV_E_UNSUPPORTED,
-                            "%s: asks for something that npvec %s does not know (byte %zu of %zu)", name,
-                            npv_version(), i, size);
+                            "%s: asks for something that npvec %s does not know (byte %zu of %zu)", name, npv_version(),
+                            i, size);
     memcpy(target, given, size < target_size ? size : target_size);
     return NPV_OK;
 }

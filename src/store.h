@@ -17,10 +17,10 @@
 #include "workers.h"
 
 struct npv_store {
-    pthread_rwlock_t lock; /* writers alone, readers together */
-    pthread_mutex_t lazy;  /* taken by readers, inside `lock`, around what is made at first use */
+    pthread_rwlock_t lock;  /* writers alone, readers together */
+    pthread_mutex_t lazy;   /* taken by readers, inside `lock`, around what is made at first use */
     pthread_mutex_t saving; /* taken by readers, inside `lock`: one npv_save at a time */
-    _Atomic pid_t process; /* whose locks and threads these are */
+    _Atomic pid_t process;  /* whose locks and threads these are */
 
     size_t dimensions;
     bool normalize;
@@ -36,15 +36,15 @@ struct npv_store {
     npv_buffer typed;        /* metadata.npy of a typed store */
     npv_archive *archive;    /* not NULL: documents or typed metadata have not been read yet */
 
-    npv_array lengths;       /* double, |x| of the first lengths_known rows: made at the first search that divides */
+    npv_array lengths; /* double, |x| of the first lengths_known rows: made at the first search that divides */
     uint64_t lengths_known;
-    uint64_t zero_rows;      /* of those, how many are zero */
+    uint64_t zero_rows; /* of those, how many are zero */
 
-    npv_codes codes;            /* the coarse copy; made under `lazy` */
+    npv_codes codes; /* the coarse copy; made under `lazy` */
     bool no_codes;
-    uint64_t rows_scanned;      /* rows x queries scanned plainly while there were no codes; under `lazy` */
-    npv_experience experience;  /* under `lazy` */
-    uint64_t touched;           /* bytes of the mapped file that searches have made resident; under `lazy` */
+    uint64_t rows_scanned;     /* rows x queries scanned plainly while there were no codes; under `lazy` */
+    npv_experience experience; /* under `lazy` */
+    uint64_t touched;          /* bytes of the mapped file that searches have made resident; under `lazy` */
 
     bool mapped;
     char origin[160];
@@ -52,7 +52,7 @@ struct npv_store {
     npv_archive_mark mark; /* of the file there */
     dev_t source_device;   /* the file that was opened, */
     ino_t source_inode;
-    char would_lose[96];   /* and what of it saving over it would lose, or "" */
+    char would_lose[96]; /* and what of it saving over it would lose, or "" */
 };
 
 /* Every public function holds one of these while it looks at the store. Also mends the store in a child after fork. */

@@ -30,5 +30,8 @@ npv_status npv_fail_not_finite(npv_error *error, npv_status code, const char *wh
     while (j + 1 < dimensions && isfinite(x[j]))
         j++;
     return npv_fail(error, code, "%s %" PRIu64 ": expected finite numbers, found %s in dimension %zu", what, number,
-                    isnan(x[j]) ? "NaN" : x[j] > 0 ? "infinity" : "-infinity", j);
+                    isnan(x[j]) ? "NaN"
+                    : x[j] > 0  ? "infinity"
+                                : "-infinity",
+                    j);
 }

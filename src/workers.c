@@ -13,8 +13,8 @@ struct npv_workers {
     pthread_cond_t done;     /* no helper is inside the job any more */
     unsigned wanted;         /* threads of our own */
     unsigned started;
-    unsigned busy;    /* helpers inside the job */
-    unsigned joined;  /* helpers that ever entered the job: the next worker number */
+    unsigned busy;   /* helpers inside the job */
+    unsigned joined; /* helpers that ever entered the job: the next worker number */
     bool stopping;
     npv_task *task; /* NULL: no job to enter */
     void *context;

@@ -152,7 +152,8 @@ static bool has_zero_row(const world *of) {
 /* Every metric, several k, sets of rows, single queries and batches. */
 static void compare_all(const world *of, const float *queries, size_t count) {
     const size_t ks[] = {1, 10, of->rows / 3 + 1, of->rows};
-    const size_t sets[][3] = {{1, 0, 0}, {3, 1, 0}, {of->rows, of->rows / 2, 0}, {of->rows, of->rows / 2, 1}, {65, 64, 0}};
+    const size_t sets[][3] = {
+        {1, 0, 0}, {3, 1, 0}, {of->rows, of->rows / 2, 0}, {of->rows, of->rows / 2, 1}, {65, 64, 0}};
     double *wide = widen_queries(queries, count, of->dimensions);
     for (int kind = 0; kind < 4; kind++) {
         const npv_metric metric = kind == 3 ? NPV_COSINE : (npv_metric)kind; /* 3: divided by lengths */
@@ -268,21 +269,10 @@ static void whole_numbers(float *x, size_t row, size_t dimensions, float *first)
 
 static void any_data_gives_the_answer_of_the_scan(void **state) {
     (void)state;
-    shape *const shapes[] = {as_they_are,
-                             all_equal,
-                             many_twins,
-                             one_dimension_rules,
-                             lengths_from_1e_minus_30_to_1e18,
-                             tiny_lengths,
-                             huge_lengths,
-                             one_tiny_among_huge,
-                             around_one_direction,
-                             against_one_direction,
-                             plus_and_minus,
-                             one_hot,
-                             some_zero,
-                             all_zero_but_the_first,
-                             whole_numbers};
+    shape *const shapes[] = {
+        as_they_are,    all_equal,    many_twins,          one_dimension_rules,    lengths_from_1e_minus_30_to_1e18,
+        tiny_lengths,   huge_lengths, one_tiny_among_huge, around_one_direction,   against_one_direction,
+        plus_and_minus, one_hot,      some_zero,           all_zero_but_the_first, whole_numbers};
     const size_t sizes[][2] = {{257, 65}, {200, 1}, {193, 2}, {130, 37}, {400, 64}, {1085, 8}};
     oracle_random random = {1};
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
@@ -348,7 +338,8 @@ static void limits_on_keys_are_inclusive(void **state) {
     double *wide = widen_queries(of.vectors, 1, dimensions);
     for (int kind = 0; kind < 4; kind++)
         for (uint64_t row = 0; row < rows; row += 31) {
-            npv_request request = make_request(&of, kind == 3 ? NPV_COSINE : (npv_metric)kind, kind == 3, wide, 1, rows);
+            npv_request request =
+                make_request(&of, kind == 3 ? NPV_COSINE : (npv_metric)kind, kind == 3, wide, 1, rows);
             npv_score_keys(&request, wide, row, 1, &request.least_key);
             compare(&of, &request);
             request.k = 3;
@@ -390,8 +381,15 @@ static double check_bounds(const world *of, const npv_request *request, const do
 
 static void bounds_are_never_below_keys(void **state) {
     (void)state;
-    shape *const shapes[] = {as_they_are,  around_one_direction, against_one_direction, one_dimension_rules, one_hot,
-                             tiny_lengths, huge_lengths,         whole_numbers,         some_zero,
+    shape *const shapes[] = {as_they_are,
+                             around_one_direction,
+                             against_one_direction,
+                             one_dimension_rules,
+                             one_hot,
+                             tiny_lengths,
+                             huge_lengths,
+                             whole_numbers,
+                             some_zero,
                              lengths_from_1e_minus_30_to_1e18};
     const size_t dimensions[] = {1, 3, 64, 100, 384, 1536};
     oracle_random random = {4};
@@ -427,7 +425,8 @@ static void residual(const world *of, uint64_t row, int bits, double *left) {
         const int shift = j % 64 < 32 ? 0 : 4;
         const double h = high[position] >> shift & 15;
         const double l = low[position] >> shift & 15;
-        left[j] = (double)of->vectors[row * of->dimensions + j] - step * (bits == 4 ? 16 * h + 7.5 - 128 : 16 * h + l - 128);
+        left[j] =
+            (double)of->vectors[row * of->dimensions + j] - step * (bits == 4 ? 16 * h + 7.5 - 128 : 16 * h + l - 128);
     }
 }
 
@@ -604,7 +603,8 @@ static void seeds_below_the_limit_are_no_threshold(void **state) {
     float *vectors = oracle_vectors(&random, rows, dimensions);
     for (size_t row = 0; row < long_rows; row++)
         for (size_t j = 0; j < dimensions; j++)
-            vectors[row * dimensions + j] = j == 0 ? (row == 50 ? 500.0f : -1.0f) : 1000 * vectors[row * dimensions + j];
+            vectors[row * dimensions + j] =
+                j == 0 ? (row == 50 ? 500.0f : -1.0f) : 1000 * vectors[row * dimensions + j];
     world of = make_world(vectors, rows, dimensions, 1, npv_kernels_chosen());
     double query[NPV_PADDED(dimensions)] = {1};
     for (size_t k = 2; k <= 50; k *= 5) {

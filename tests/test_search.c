@@ -32,8 +32,8 @@ static void add(npv_store *store, const float *vectors, size_t count) {
         fail_msg("%s", error.message);
 }
 
-static void expect_failure(npv_store *store, const float *queries, const npv_search_options *options,
-                           npv_status status, const char *text) {
+static void expect_failure(npv_store *store, const float *queries, const npv_search_options *options, npv_status status,
+                           const char *text) {
     npv_hits hits = {77, NULL, NULL};
     npv_error error = {0};
     assert_int_equal(npv_search(store, queries, 1, options, &hits, &error), status);
@@ -230,7 +230,8 @@ static void wrong_requests_are_errors(void **state) {
     expect_failure(store, row, &options, NPV_E_ARGUMENT, "k of at least 1");
     options.k = 1;
     expect_failure(store, zero, &options, NPV_E_ARGUMENT, "query 0: expected a direction");
-    expect_failure(store, bad, &options, NPV_E_ARGUMENT, "query 0: expected finite numbers, found -infinity in dimension 1");
+    expect_failure(store, bad, &options, NPV_E_ARGUMENT,
+                   "query 0: expected finite numbers, found -infinity in dimension 1");
     options.metric = (npv_metric)9;
     expect_failure(store, row, &options, NPV_E_ARGUMENT, "found 9");
     options.metric = NPV_EUCLIDEAN;

@@ -136,10 +136,11 @@ static void rows_are_scaled_in_double_precision(void **state) {
     for (size_t row = 0; row < rows; row++) {
         const float *x = vectors + row * dimensions;
         const float *stored = NULL;
-        const double length = sqrt(oracle_score(x, x, dimensions, NPV_EUCLIDEAN, false) == 0
-                                       ? oracle_score((const float[dimensions]){0}, x, dimensions, NPV_EUCLIDEAN, false) *
-                                             oracle_score((const float[dimensions]){0}, x, dimensions, NPV_EUCLIDEAN, false)
-                                       : -1);
+        const double length =
+            sqrt(oracle_score(x, x, dimensions, NPV_EUCLIDEAN, false) == 0
+                     ? oracle_score((const float[dimensions]){0}, x, dimensions, NPV_EUCLIDEAN, false) *
+                           oracle_score((const float[dimensions]){0}, x, dimensions, NPV_EUCLIDEAN, false)
+                     : -1);
         assert_int_equal(npv_get_vector(store, row, &stored, NULL), NPV_OK);
         for (size_t j = 0; j < dimensions; j++)
             assert_true(fabs((double)stored[j] - (double)x[j] / length) <= ldexp(fabs((double)stored[j]), -24));
