@@ -198,7 +198,8 @@ static size_t group_maxima(const cascade_job *job, const cascade_query *query, s
 
 /*
  * A bound that at least `wanted` rows reach, and hardly more: as many groups of rows have a maximum from it on. Found by
- * halving the distance between a bound that enough groups reach and one that too few do.
+ * halving the distance between a bound that enough groups reach and one that too few do. Where there are not so many
+ * groups with eligible rows, it is the least maximum of one.
  */
 static float seed_floor(const cascade_job *job, const cascade_query *query, size_t wanted, float *maxima) {
     const size_t groups = group_maxima(job, query, SEED_GROUPS * wanted, maxima);
@@ -209,8 +210,6 @@ static float seed_floor(const cascade_job *job, const cascade_query *query, size
             low = maxima[i] < low ? maxima[i] : low;
             high = maxima[i] > high ? maxima[i] : high;
         }
-    if (count_from(maxima, groups, low) < wanted)
-        return -FLT_MAX; /* so few groups, or so few with an eligible row, that every eligible row is one */
     for (int step = 0; step < SEED_STEPS; step++) {
         const float middle = low / 2 + high / 2;
         const size_t reaching = count_from(maxima, groups, middle);
