@@ -10,6 +10,8 @@
 #define TARGET __attribute__((target("avx2,fma")))
 #define KERNEL(name) npv_avx2_##name
 
+#include "x86_reduce.h"
+
 /* Named members, not an array: gcc 12 at -O2 keeps an array in memory, at a quarter of the speed. */
 typedef struct lanes_f64x16 {
     __m256d a, b, c, d;
@@ -69,6 +71,8 @@ TARGET static inline void store_bytes_i32x8(uint8_t *to, vector_i32x8 x) {
 /* A coarse sum is int16 lanes. A step adds four products to a lane, 127 * 15 * 4 = 7,620: four steps fit 32,767. */
 #define CODES_STEP 32
 #define COARSE_STEPS 4
+#define SINGLE_SUMS 1
+#define CODES_ORIGIN 128
 
 typedef __m256i codes_u8, query_s8, coarse_sum, wide_sum, fine_sum;
 
@@ -99,28 +103,33 @@ TARGET static inline codes_u8 codes_join_high(codes_u8 high, codes_u8 low) {
     return _mm256_or_si256(_mm256_andnot_si256(_mm256_set1_epi8(15), high), codes_high_nibbles(low));
 }
 
-TARGET static inline coarse_sum coarse_zero(void) {
-    return _mm256_setzero_si256();
-}
-
-TARGET static inline coarse_sum coarse_add(coarse_sum sum_i16x16, codes_u8 low, query_s8 low_query, codes_u8 high,
-                                           query_s8 high_query) {
-    const __m256i both = _mm256_add_epi16(_mm256_maddubs_epi16(low, low_query), _mm256_maddubs_epi16(high, high_query));
-    return _mm256_add_epi16(sum_i16x16, both);
-}
-
 TARGET static inline wide_sum wide_zero(void) {
     return _mm256_setzero_si256();
 }
 
-TARGET static inline wide_sum wide_add(wide_sum sum_i32x8, coarse_sum coarse_i16x16) {
+TARGET static inline wide_sum wide_add(wide_sum a_i32x8, wide_sum b_i32x8) {
+    return _mm256_add_epi32(a_i32x8, b_i32x8);
+}
+
+TARGET static inline coarse_sum coarse_begin(wide_sum sum) {
+    (void)sum;
+    return _mm256_setzero_si256();
+}
+
+TARGET static inline coarse_sum coarse_add(coarse_sum sum_i16x16, codes_u8 nibbles, query_s8 query) {
+    return _mm256_add_epi16(sum_i16x16, _mm256_maddubs_epi16(nibbles, query));
+}
+
+TARGET static inline wide_sum coarse_end(wide_sum sum_i32x8, coarse_sum coarse_i16x16) {
     return _mm256_add_epi32(sum_i32x8, _mm256_madd_epi16(coarse_i16x16, _mm256_set1_epi16(1)));
 }
 
 TARGET static inline int32_t wide_reduce(wide_sum sum_i32x8) {
-    const __m128i by4 = _mm_add_epi32(_mm256_castsi256_si128(sum_i32x8), _mm256_extracti128_si256(sum_i32x8, 1));
-    const __m128i by2 = _mm_add_epi32(by4, _mm_unpackhi_epi64(by4, by4));
-    return _mm_cvtsi128_si32(_mm_add_epi32(by2, _mm_shuffle_epi32(by2, 1)));
+    return reduce_i32x8(sum_i32x8);
+}
+
+TARGET static inline void wide_reduce4(wide_sum a, wide_sum b, wide_sum c, wide_sum d, int32_t sums[4]) {
+    reduce4_i32x8(a, b, c, d, sums);
 }
 
 TARGET static inline fine_sum fine_zero(void) {
@@ -135,8 +144,8 @@ TARGET static inline fine_sum fine_add(fine_sum sum_i32x8, codes_u8 codes, query
     return _mm256_add_epi32(sum, _mm256_madd_epi16(low_i16x16, _mm256_set1_epi16(1)));
 }
 
-TARGET static inline int32_t fine_reduce(fine_sum sum_i32x8, int32_t fine_total) {
-    return (int32_t)((uint32_t)wide_reduce(sum_i32x8) - 128 * (uint32_t)fine_total);
+TARGET static inline wide_sum fine_widen(fine_sum sum_i32x8) {
+    return sum_i32x8;
 }
 
 #include "code_template.h"

@@ -10,16 +10,15 @@
 
 #define TARGET __attribute__((target("avx2,fma,avx512f,avx512bw,avx512vl,avx512vnni")))
 
+#include "x86_reduce.h"
+
 /* VNNI adds four products to an int32 lane, so a coarse sum is already as wide as a row needs. */
 #define CODES_STEP 64
 #define COARSE_STEPS 512
+#define SINGLE_SUMS 2
+#define CODES_ORIGIN 128
 
-typedef __m512i codes_u8, query_s8, wide_sum;
-
-/* Two sums each, so that an addition need not wait for the one before. */
-typedef struct coarse_sum {
-    __m512i low_i32x16, high_i32x16; /* of low and of high halves of bytes */
-} coarse_sum;
+typedef __m512i codes_u8, query_s8, coarse_sum, wide_sum;
 
 typedef struct fine_sum {
     __m512i high_i32x16, low_i32x16; /* with fine_high and with fine_low */
@@ -50,30 +49,37 @@ TARGET static inline codes_u8 codes_join_high(codes_u8 high, codes_u8 low) {
     return _mm512_ternarylogic_epi32(_mm512_set1_epi8(15), _mm512_srli_epi16(low, 4), high, 0xCA);
 }
 
-TARGET static inline coarse_sum coarse_zero(void) {
-    return (coarse_sum){_mm512_setzero_si512(), _mm512_setzero_si512()};
-}
-
-TARGET static inline coarse_sum coarse_add(coarse_sum sum, codes_u8 low, query_s8 low_query, codes_u8 high,
-                                           query_s8 high_query) {
-    return (coarse_sum){_mm512_dpbusd_epi32(sum.low_i32x16, low, low_query),
-                        _mm512_dpbusd_epi32(sum.high_i32x16, high, high_query)};
-}
-
 TARGET static inline wide_sum wide_zero(void) {
     return _mm512_setzero_si512();
 }
 
-TARGET static inline wide_sum wide_add(wide_sum sum_i32x16, coarse_sum coarse) {
-    return _mm512_add_epi32(sum_i32x16, _mm512_add_epi32(coarse.low_i32x16, coarse.high_i32x16));
+TARGET static inline wide_sum wide_add(wide_sum a_i32x16, wide_sum b_i32x16) {
+    return _mm512_add_epi32(a_i32x16, b_i32x16);
 }
 
-/* Sums of codes without sign may wrap around before fine_reduce, which _mm512_reduce_add_epi32 must not. */
-TARGET static inline int32_t wide_reduce(wide_sum sum_i32x16) {
-    const __m256i by8 = _mm256_add_epi32(_mm512_castsi512_si256(sum_i32x16), _mm512_extracti64x4_epi64(sum_i32x16, 1));
-    const __m128i by4 = _mm_add_epi32(_mm256_castsi256_si128(by8), _mm256_extracti128_si256(by8, 1));
-    const __m128i by2 = _mm_add_epi32(by4, _mm_unpackhi_epi64(by4, by4));
-    return _mm_cvtsi128_si32(_mm_add_epi32(by2, _mm_shuffle_epi32(by2, 1)));
+TARGET static inline coarse_sum coarse_begin(wide_sum sum) {
+    return sum;
+}
+
+TARGET static inline coarse_sum coarse_add(coarse_sum sum_i32x16, codes_u8 nibbles, query_s8 query) {
+    return _mm512_dpbusd_epi32(sum_i32x16, nibbles, query);
+}
+
+TARGET static inline wide_sum coarse_end(wide_sum sum, coarse_sum coarse) {
+    (void)sum;
+    return coarse;
+}
+
+TARGET static inline __m256i halves_added(__m512i sum_i32x16) {
+    return _mm256_add_epi32(_mm512_castsi512_si256(sum_i32x16), _mm512_extracti64x4_epi64(sum_i32x16, 1));
+}
+
+TARGET static inline int32_t wide_reduce(wide_sum sum) {
+    return reduce_i32x8(halves_added(sum));
+}
+
+TARGET static inline void wide_reduce4(wide_sum a, wide_sum b, wide_sum c, wide_sum d, int32_t sums[4]) {
+    reduce4_i32x8(halves_added(a), halves_added(b), halves_added(c), halves_added(d), sums);
 }
 
 TARGET static inline fine_sum fine_zero(void) {
@@ -85,9 +91,8 @@ TARGET static inline fine_sum fine_add(fine_sum sum, codes_u8 codes, query_s8 hi
                       _mm512_dpbusd_epi32(sum.low_i32x16, codes, low)};
 }
 
-TARGET static inline int32_t fine_reduce(fine_sum sum, int32_t fine_total) {
-    const __m512i whole = _mm512_add_epi32(_mm512_slli_epi32(sum.high_i32x16, 7), sum.low_i32x16);
-    return (int32_t)((uint32_t)wide_reduce(whole) - 128 * (uint32_t)fine_total);
+TARGET static inline wide_sum fine_widen(fine_sum sum) {
+    return _mm512_add_epi32(_mm512_slli_epi32(sum.high_i32x16, 7), sum.low_i32x16);
 }
 
 #include "code_template.h"

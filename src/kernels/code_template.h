@@ -4,7 +4,8 @@
  *
  *   TARGET                             the attribute that lets a function use the instructions
  *   CODES_STEP                         bytes of a plane in one vector: 16, 32 or 64
- *   COARSE_STEPS                       how often one may coarse_add before the sum must go into a wide_sum
+ *   COARSE_STEPS                       how many vectors of a plane a coarse sum takes
+ *   SINGLE_SUMS                        2 if additions for one query would wait for one another otherwise, else 1
  *   codes_u8, query_s8                 vectors of CODES_STEP bytes, without and with sign
  *   codes_load(from, half)             unaligned; half: only the first 32 bytes, zeros behind (where CODES_STEP is 64)
  *   query_load(from, half)
@@ -12,14 +13,16 @@
  *   codes_high_nibbles(bytes)          bytes >> 4
  *   codes_join_low(high, low)          the codes of dimensions whose nibbles are in the low halves of two planes' bytes
  *   codes_join_high(high, low)         the same for the high halves
- *   coarse_sum, coarse_zero()
- *   coarse_add(sum, low_nibbles, low_query, high_nibbles, high_query)
- *   wide_sum, wide_zero()              int32 lanes
- *   wide_add(sum, coarse_sum)
- *   wide_reduce(sum)
+ *   wide_sum, wide_zero(), wide_add    int32 lanes
+ *   coarse_sum, coarse_begin(wide)     what wide sums are continued in for a while, and
+ *   coarse_end(wide, coarse)           the wide sum at its end
+ *   coarse_add(sum, nibbles, query)
+ *   wide_reduce(sum)                   the sum of its lanes
+ *   wide_reduce4(a, b, c, d, sums)     of four
  *   fine_sum, fine_zero()              int32 lanes that wrap around: only the whole sum must fit
  *   fine_add(sum, codes, query_high, query_low)
- *   fine_reduce(sum, fine_total)       less 128 * fine_total where codes are taken without sign
+ *   fine_widen(sum)                    to a wide_sum
+ *   CODES_ORIGIN                       what fine_add takes codes for that stand for zero: 128, or 0 if it subtracts that
  *
  * and afterwards finds code_dot_high, code_dot_both, code_dot_high_tile, code_dot_both_tile.
  */
@@ -35,6 +38,26 @@ ROW_INLINE void prefetch_codes(const uint8_t *codes) {
     __builtin_prefetch((const void *)((uintptr_t)codes + PREFETCH_BYTES));
 }
 
+ROW_INLINE void reduce_tile(const wide_sum *sums, size_t tile, size_t count, int32_t *dots) {
+    UNROLL
+    for (size_t i = 0; i < tile; i += 4) {
+        int32_t four[4];
+        wide_reduce4(sums[i], i + 1 < tile ? sums[i + 1] : wide_zero(), i + 2 < tile ? sums[i + 2] : wide_zero(),
+                     i + 3 < tile ? sums[i + 3] : wide_zero(), four);
+        UNROLL
+        for (size_t j = 0; j < 4; j++)
+            if (i + j < tile)
+                dots[(i + j) * count] = four[j];
+    }
+}
+
+#define MOST_SUMS (NPV_TILE > SINGLE_SUMS ? NPV_TILE : SINGLE_SUMS)
+
+/* One for each query; a single query may have a second one, for the high halves of bytes. */
+ROW_INLINE size_t count_sums(size_t tile) {
+    return tile == 1 ? SINGLE_SUMS : tile;
+}
+
 ROW_INLINE void high_step(coarse_sum *sums, const npv_code_query *queries, size_t tile, const uint8_t *high,
                           size_t plane_bytes, size_t j, bool half) {
     const codes_u8 codes = codes_load(high + j, half);
@@ -43,43 +66,50 @@ ROW_INLINE void high_step(coarse_sum *sums, const npv_code_query *queries, size_
     UNROLL
     for (size_t i = 0; i < tile; i++) {
         const int8_t *coarse = queries[i].coarse + j;
-        sums[i] = coarse_add(sums[i], low_nibbles, query_load(coarse, half), high_nibbles,
-                             query_load(coarse + plane_bytes, half));
+        coarse_sum *other = &sums[tile == 1 ? SINGLE_SUMS - 1 : i];
+        sums[i] = coarse_add(sums[i], low_nibbles, query_load(coarse, half));
+        *other = coarse_add(*other, high_nibbles, query_load(coarse + plane_bytes, half));
     }
 }
 
-/* As many steps as a coarse sum takes, from byte j on; returns where it stopped. */
-ROW_INLINE size_t high_steps(wide_sum *sums, const npv_code_query *queries, size_t tile, const uint8_t *high,
-                             size_t plane_bytes, size_t j) {
-    coarse_sum coarse[NPV_TILE];
+/* The bytes of a plane from `from` to `to`: as many as a coarse sum takes. */
+ROW_INLINE void high_steps(wide_sum *sums, const npv_code_query *queries, size_t tile, const uint8_t *high,
+                           size_t plane_bytes, size_t from, size_t to, bool half) {
+    const size_t sum_count = count_sums(tile);
+    coarse_sum coarse[MOST_SUMS];
     UNROLL
-    for (size_t i = 0; i < tile; i++)
-        coarse[i] = coarse_zero();
-    const size_t most = (size_t)CODES_STEP * COARSE_STEPS;
-    const size_t end = plane_bytes - j < most ? plane_bytes : j + most;
-    for (; j + CODES_STEP <= end; j += CODES_STEP) {
+    for (size_t i = 0; i < sum_count; i++)
+        coarse[i] = coarse_begin(sums[i]);
+    for (size_t j = from; j < to; j += CODES_STEP) {
         prefetch_codes(high + j);
-        high_step(coarse, queries, tile, high, plane_bytes, j, false);
+        high_step(coarse, queries, tile, high, plane_bytes, j, half);
     }
-    if (CODES_STEP > 32 && j < end)
-        high_step(coarse, queries, tile, high, plane_bytes, j, true);
     UNROLL
-    for (size_t i = 0; i < tile; i++)
-        sums[i] = wide_add(sums[i], coarse[i]);
-    return end;
+    for (size_t i = 0; i < sum_count; i++)
+        sums[i] = coarse_end(sums[i], coarse[i]);
 }
 
 ROW_INLINE void high_row(const npv_code_query *queries, size_t tile, const uint8_t *high, size_t plane_bytes,
                          size_t count, int32_t *dots) {
-    wide_sum sums[NPV_TILE];
+    const size_t most = (size_t)CODES_STEP * COARSE_STEPS;
+    const size_t sum_count = count_sums(tile);
+    wide_sum sums[MOST_SUMS];
     UNROLL
-    for (size_t i = 0; i < tile; i++)
+    for (size_t i = 0; i < sum_count; i++)
         sums[i] = wide_zero();
-    for (size_t j = 0; j < plane_bytes;)
-        j = high_steps(sums, queries, tile, high, plane_bytes, j);
-    UNROLL
-    for (size_t i = 0; i < tile; i++)
-        dots[i * count] = wide_reduce(sums[i]);
+    size_t j = plane_bytes % CODES_STEP;
+    if (CODES_STEP > 32 && j != 0)
+        high_steps(sums, queries, tile, high, plane_bytes, 0, j, true);
+    if (most >= NPV_PLANE_BYTES(65536))
+        high_steps(sums, queries, tile, high, plane_bytes, j, plane_bytes, false);
+    else
+        for (; j < plane_bytes; j += most)
+            high_steps(sums, queries, tile, high, plane_bytes, j, plane_bytes - j < most ? plane_bytes : j + most,
+                       false);
+    if (tile == 1)
+        dots[0] = wide_reduce(SINGLE_SUMS == 1 ? sums[0] : wide_add(sums[0], sums[1]));
+    else
+        reduce_tile(sums, tile, count, dots);
 }
 
 ROW_INLINE void both_step(fine_sum *sums, const npv_code_query *queries, size_t tile, const uint8_t *high,
@@ -104,17 +134,25 @@ ROW_INLINE void both_row(const npv_code_query *queries, size_t tile, const uint8
     UNROLL
     for (size_t i = 0; i < tile; i++)
         sums[i] = fine_zero();
-    size_t j = 0;
-    for (; j + CODES_STEP <= plane_bytes; j += CODES_STEP) {
+    size_t j = plane_bytes % CODES_STEP;
+    if (CODES_STEP > 32 && j != 0)
+        both_step(sums, queries, tile, high, low, plane_bytes, 0, true);
+    for (; j < plane_bytes; j += CODES_STEP) {
         prefetch_codes(high + j);
         prefetch_codes(low + j);
         both_step(sums, queries, tile, high, low, plane_bytes, j, false);
     }
-    if (CODES_STEP > 32 && j < plane_bytes)
-        both_step(sums, queries, tile, high, low, plane_bytes, j, true);
+    wide_sum wide[NPV_TILE];
     UNROLL
     for (size_t i = 0; i < tile; i++)
-        dots[i * count] = fine_reduce(sums[i], queries[i].fine_sum);
+        wide[i] = fine_widen(sums[i]);
+    if (tile == 1)
+        dots[0] = wide_reduce(wide[0]);
+    else
+        reduce_tile(wide, tile, count, dots);
+    UNROLL
+    for (size_t i = 0; i < tile; i++)
+        dots[i * count] = (int32_t)((uint32_t)dots[i * count] - CODES_ORIGIN * (uint32_t)queries[i].fine_sum);
 }
 
 TARGET static void code_dot_high(const npv_code_query *query, const uint8_t *high, size_t plane_bytes, size_t count,

@@ -88,6 +88,7 @@ static inline void store_bytes_i32x8(uint8_t *to, vector_i32x8 x) {
 
 /* A coarse sum is int16 lanes. A step adds two products to a lane, 127 * 15 * 2 = 3,810: eight steps fit 32,767. */
 #define COARSE_STEPS 8
+#define SINGLE_SUMS 1
 
 #include "neon_codes.h"
 
@@ -96,22 +97,19 @@ typedef struct coarse_sum {
     int16x8_t first, last;
 } coarse_sum;
 
-static inline coarse_sum coarse_zero(void) {
+static inline coarse_sum coarse_begin(wide_sum sum) {
+    (void)sum;
     return (coarse_sum){vdupq_n_s16(0), vdupq_n_s16(0)};
 }
 
-static inline coarse_sum coarse_add(coarse_sum sum, codes_u8 low, query_s8 low_query, codes_u8 high,
-                                    query_s8 high_query) {
-    const int8x16_t low_s8 = vreinterpretq_s8_u8(low);
-    const int8x16_t high_s8 = vreinterpretq_s8_u8(high);
-    sum.first = vmlal_s8(sum.first, vget_low_s8(low_s8), vget_low_s8(low_query));
-    sum.last = vmlal_high_s8(sum.last, low_s8, low_query);
-    sum.first = vmlal_s8(sum.first, vget_low_s8(high_s8), vget_low_s8(high_query));
-    sum.last = vmlal_high_s8(sum.last, high_s8, high_query);
+static inline coarse_sum coarse_add(coarse_sum sum, codes_u8 nibbles, query_s8 query) {
+    const int8x16_t signed_nibbles = vreinterpretq_s8_u8(nibbles);
+    sum.first = vmlal_s8(sum.first, vget_low_s8(signed_nibbles), vget_low_s8(query));
+    sum.last = vmlal_high_s8(sum.last, signed_nibbles, query);
     return sum;
 }
 
-static inline wide_sum wide_add(wide_sum sum_i32x4, coarse_sum coarse) {
+static inline wide_sum coarse_end(wide_sum sum_i32x4, coarse_sum coarse) {
     return vpadalq_s16(vpadalq_s16(sum_i32x4, coarse.first), coarse.last);
 }
 

@@ -1,5 +1,6 @@
 /* What code_template.h asks for and NEON does in the same way with and without dot-product instructions. */
 #define CODES_STEP 16
+#define CODES_ORIGIN 0 /* fine_add subtracts 128 from them */
 
 typedef uint8x16_t codes_u8;
 typedef int8x16_t query_s8;
@@ -45,15 +46,22 @@ TARGET static inline wide_sum wide_zero(void) {
     return vdupq_n_s32(0);
 }
 
+TARGET static inline wide_sum wide_add(wide_sum a_i32x4, wide_sum b_i32x4) {
+    return vaddq_s32(a_i32x4, b_i32x4);
+}
+
 TARGET static inline int32_t wide_reduce(wide_sum sum_i32x4) {
     return vaddvq_s32(sum_i32x4);
+}
+
+TARGET static inline void wide_reduce4(wide_sum a, wide_sum b, wide_sum c, wide_sum d, int32_t sums[4]) {
+    vst1q_s32(sums, vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)));
 }
 
 TARGET static inline fine_sum fine_zero(void) {
     return (fine_sum){vdupq_n_s32(0), vdupq_n_s32(0)};
 }
 
-TARGET static inline int32_t fine_reduce(fine_sum sum, int32_t fine_total) {
-    (void)fine_total; /* codes have their sign already */
-    return vaddvq_s32(vaddq_s32(vshlq_n_s32(sum.high_i32x4, 7), sum.low_i32x4));
+TARGET static inline wide_sum fine_widen(fine_sum sum) {
+    return vaddq_s32(vshlq_n_s32(sum.high_i32x4, 7), sum.low_i32x4);
 }

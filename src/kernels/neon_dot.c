@@ -13,27 +13,23 @@
 
 /* A coarse sum is int32 lanes, as wide as a row needs. */
 #define COARSE_STEPS 2048
+#define SINGLE_SUMS 2
 
 #include "neon_codes.h"
 
-/* Two sums, so that an addition need not wait for the one before: of low and of high halves of bytes. */
-typedef struct coarse_sum {
-    int32x4_t low_i32x4, high_i32x4;
-} coarse_sum;
+typedef int32x4_t coarse_sum;
 
-TARGET static inline coarse_sum coarse_zero(void) {
-    return (coarse_sum){vdupq_n_s32(0), vdupq_n_s32(0)};
-}
-
-TARGET static inline coarse_sum coarse_add(coarse_sum sum, codes_u8 low, query_s8 low_query, codes_u8 high,
-                                           query_s8 high_query) {
-    sum.low_i32x4 = vdotq_s32(sum.low_i32x4, vreinterpretq_s8_u8(low), low_query);
-    sum.high_i32x4 = vdotq_s32(sum.high_i32x4, vreinterpretq_s8_u8(high), high_query);
+TARGET static inline coarse_sum coarse_begin(wide_sum sum) {
     return sum;
 }
 
-TARGET static inline wide_sum wide_add(wide_sum sum_i32x4, coarse_sum coarse) {
-    return vaddq_s32(sum_i32x4, vaddq_s32(coarse.low_i32x4, coarse.high_i32x4));
+TARGET static inline coarse_sum coarse_add(coarse_sum sum_i32x4, codes_u8 nibbles, query_s8 query) {
+    return vdotq_s32(sum_i32x4, vreinterpretq_s8_u8(nibbles), query);
+}
+
+TARGET static inline wide_sum coarse_end(wide_sum sum, coarse_sum coarse) {
+    (void)sum;
+    return coarse;
 }
 
 TARGET static inline fine_sum fine_add(fine_sum sum, codes_u8 codes, query_s8 high, query_s8 low) {
