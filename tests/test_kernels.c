@@ -433,11 +433,12 @@ static void encode(coding *made) {
 
 /* The lengths that a header bounds, in more precision than it was computed in. */
 typedef struct true_lengths {
-    long double whole, coded4, coded8, error4, error8, along;
+    long double whole, largest, coded4, coded8, error4, error8, along;
 } true_lengths;
 
 static true_lengths measure(const coding *made) {
     long double whole = 0;
+    long double largest = 0;
     long double coded4 = 0;
     long double coded8 = 0;
     long double error4 = 0;
@@ -448,13 +449,19 @@ static true_lengths measure(const coding *made) {
         const long double value4 = step * ((long double)(16 * nibble_of(made->high, j)) + 7.5L - 128);
         const long double value8 = step * (long double)(16 * nibble_of(made->high, j) + nibble_of(made->low, j) - 128);
         whole += p * p;
+        largest = fmaxl(largest, fabsl(p));
         coded4 += value4 * value4;
         coded8 += value8 * value8;
         error4 += (p - value4) * (p - value4);
         error8 += (p - value8) * (p - value8);
     }
-    return (true_lengths){sqrtl(whole),  sqrtl(coded4), sqrtl(coded8),
-                          sqrtl(error4), sqrtl(error8), fabsl((long double)made->along)};
+    return (true_lengths){.whole = sqrtl(whole),
+                          .largest = largest,
+                          .coded4 = sqrtl(coded4),
+                          .coded8 = sqrtl(coded8),
+                          .error4 = sqrtl(error4),
+                          .error8 = sqrtl(error8),
+                          .along = fabsl((long double)made->along)};
 }
 
 static void check_bounded(const char *what, size_t dimensions, long double truth, float bound, long double most) {
@@ -471,6 +478,7 @@ static void check_coding(coding *made) {
     const long double margin = 1.0L + 0x1p-11L;
     const long double rounding = 0x1p-20L * (lengths.whole + lengths.along);
     assert_true(header->along == made->along);
+    assert_true(fabsl((long double)header->step * 127 - lengths.largest) <= 1e-6L * lengths.largest + rounding);
     for (size_t j = 0; j < NPV_CODED_DIMENSIONS(made->dimensions); j++) {
         const int code = 16 * nibble_of(made->high, j) + nibble_of(made->low, j);
         assert_true(j < made->dimensions ? code >= 1 && code <= 255 : code == 128);
@@ -544,6 +552,23 @@ static void test_headers_bound_errors_that_float32_sums_lose(void **state) {
     free_coding(&made);
 }
 
+static void test_codes_round_halves_to_even(void **state) {
+    (void)state;
+    coding made = make_coding(200, true);
+    memset(made.direction, 0, 200 * sizeof(float));
+    made.along = 0;
+    for (int j = 0; j < 200; j++)
+        made.x[j] = j == 0 ? 127 : (float)j / 2 - 50; /* a step is 1 */
+    check_coding(&made);
+    for (int j = 1; j < 200; j++) {
+        const int below = j / 2 - 50;
+        const int expected = j % 2 == 0 ? below : below % 2 == 0 ? below : below + 1;
+        const size_t at = (size_t)j;
+        assert_int_equal(16 * nibble_of(made.high, at) + nibble_of(made.low, at), expected + 128);
+    }
+    free_coding(&made);
+}
+
 static void test_codes_of_nothing(void **state) {
     (void)state;
     for (size_t dimensions = 1; dimensions < 140; dimensions += 23) {
@@ -553,13 +578,13 @@ static void test_codes_of_nothing(void **state) {
         check_coding(&made);
         assert_true(made.header.error4 == 0 && made.header.error8 == 0 && made.header.length == 0);
 
-        made.along = 1; /* and with all of p too small for a step beside a large t */
+        made.along = NPV_LEAST_CODED; /* and with all of p too small for a step */
         for (size_t j = 0; j < dimensions; j++) {
             made.direction[j] = 0;
-            made.x[j] = FLT_MIN / 2 * random_float();
+            made.x[j] = NPV_LEAST_CODED * (j % 2 == 0 ? 0.9F : -0.9F);
         }
         encode(&made);
-        assert_true(made.header.step == 0 && made.header.along == 1 && isfinite(made.header.error8));
+        assert_true(made.header.step == 0 && made.header.along == made.along && isfinite(made.header.error8));
         assert_true(measure(&made).whole <= (long double)made.header.error8);
         assert_true(measure(&made).whole <= (long double)made.header.error4);
         assert_true(measure(&made).whole <= (long double)made.header.length);
@@ -614,6 +639,7 @@ int main(void) {
         cmocka_unit_test(test_headers_bound_the_errors_of_codes),
         cmocka_unit_test(test_headers_bound_the_errors_of_rows_along_the_direction),
         cmocka_unit_test(test_headers_bound_errors_that_float32_sums_lose),
+        cmocka_unit_test(test_codes_round_halves_to_even),
         cmocka_unit_test(test_codes_of_nothing),
         cmocka_unit_test(test_rows_that_cannot_be_coded_are_unbounded),
     };

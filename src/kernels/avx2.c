@@ -55,9 +55,8 @@ TARGET static inline double lanes_reduce(lanes_f64x16 sum) {
 
 #include "score_template.h"
 
-/* Of two operands of which one is not a number, the processor takes the second. */
 TARGET static inline __m256 larger_f32x8(vector_f32x8 x, vector_f32x8 y) {
-    return _mm256_max_ps(y, x);
+    return _mm256_max_ps(x, y);
 }
 
 TARGET static inline void store_bytes_i32x8(uint8_t *to, vector_i32x8 x) {

@@ -4,10 +4,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Whether float32 can hold a useful bound of the row. Infinities are too large; a NaN in p shows in the sums only. */
+/* Whether float32 can hold a useful bound of the row. Infinities are too large; what is not a number shows in sums. */
 static bool can_be_coded(float along, float largest) {
     const float size = fmaxf(fabsf(along), largest);
-    return !isnan(along) && size <= NPV_MOST_CODED && (size >= NPV_LEAST_CODED || size == 0);
+    return size <= NPV_MOST_CODED && (size >= NPV_LEAST_CODED || size == 0);
 }
 
 float npv_code_step(float along, float largest) {

@@ -2,7 +2,7 @@
  * Coding rows, in vectors.h's vectors. Included once by each implementation, which defines before:
  *
  *   TARGET, KERNEL               as for score_template.h
- *   larger_f32x8(a, b)           the larger of a and b in each lane; a if b is not a number
+ *   larger_f32x8(a, b)           the larger of a and b in each lane; either if one is not a number
  *   store_bytes_i32x8(to, a)     the last byte of each lane (gcc 12 makes a detour of __builtin_convertvector)
  *
  * and afterwards finds KERNEL(encode_row), an npv_encode_row.
