@@ -2,11 +2,13 @@
  * How fast each kernel of each table is, on one thread: from the second-level cache, and from memory. The best of many
  * runs, since other programs can only slow one down.
  *
- *   bench-kernels [dimensions] [table]
+ *   cc -O2 -ffp-contract=off bench/kernels.c src/kernels/[a-z]*.c -lm -o bench-kernels
+ *   ./bench-kernels [dimensions] [table]
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "../src/kernels/kernels.h"
@@ -24,14 +26,25 @@ typedef struct input {
     float *rows;
     uint8_t *high;
     uint8_t *low;
+    int8_t *integers;
     npv_code_query queries[NPV_TILE];
-    float *headers;
+    float *headers; /* four columns */
     double *scores;
     int32_t *dots;
     float *bounds;
 } input;
 
 typedef void run_kernel(const npv_kernels *kernels, const input *in);
+
+enum { FLOATS = 1, PLANES = 2 };
+
+typedef struct kernel {
+    const char *name;
+    run_kernel *run;
+    size_t queries; /* at once */
+    unsigned reads; /* what rows it needs */
+    size_t (*row_bytes)(size_t dimensions);
+} kernel;
 
 static void run_dot(const npv_kernels *kernels, const input *in) {
     kernels->dot(in->query, in->rows, in->dimensions, in->count, in->scores);
@@ -66,7 +79,8 @@ static void run_dot_both_tile(const npv_kernels *kernels, const input *in) {
 
 static void run_bounds(const npv_kernels *kernels, const input *in) {
     const npv_bound_terms terms = {1, 1e-6F, 1e-6F, 1e-3F, 1, 1e-3F};
-    const npv_code_columns columns = {in->headers, in->headers, in->headers, in->headers};
+    const npv_code_columns columns = {in->headers, in->headers + in->count, in->headers + 2 * in->count,
+                                      in->headers + 3 * in->count};
     kernels->bound_rows(&terms, &columns, in->dots, in->count, in->bounds);
 }
 
@@ -88,34 +102,44 @@ static double best_seconds(run_kernel *run, const npv_kernels *kernels, const in
 }
 
 static void *allocate(size_t bytes) {
-    void *memory = aligned_alloc(2 << 20, (bytes + (2 << 20) - 1) >> 21 << 21);
+    const size_t page = (size_t)2 << 20; /* so that the system may use huge ones */
+    void *memory = aligned_alloc(page, bytes / page * page + page);
     if (memory == NULL) {
         fprintf(stderr, "bench-kernels: no memory for %zu bytes\n", bytes);
         exit(2);
     }
+#ifdef MADV_HUGEPAGE
+    madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
     memset(memory, 0, bytes);
     return memory;
 }
 
-/* Rows enough that what the kernel reads of them, `row_bytes` each, takes `bytes`. */
-static input make_input(size_t dimensions, size_t row_bytes, size_t bytes) {
-    const size_t plane_bytes = NPV_PLANE_BYTES(dimensions);
-    const size_t count = bytes / row_bytes + 1;
-    input in = {.dimensions = dimensions, .plane_bytes = plane_bytes, .count = count};
-    in.query = allocate(NPV_PADDED(dimensions) * sizeof(double));
-    in.rows = allocate(row_bytes >= dimensions * sizeof(float) ? count * dimensions * sizeof(float) : 1);
-    in.high = allocate(row_bytes > 20 ? count * plane_bytes:1);
-    in.low = allocate(row_bytes >20 ? count * plane_bytes:1);
-    in.headers = allocate(count * sizeof(float));
-    in.scores = allocate(count * sizeof(double));
-    in.dots = allocate(NPV_TILE * count * sizeof(int32_t));
-    in.bounds = allocate(count * sizeof(float));
-    int8_t *const codes = allocate(NPV_TILE * 3 * 2 * plane_bytes);
+static void fill_queries(input *in) {
+    const size_t bytes = 2 * in->plane_bytes; /* of one array */
+    in->integers = allocate(NPV_TILE * 3 * bytes);
     for (size_t i = 0; i < NPV_TILE; i++) {
-        int8_t *const own = codes + i * 3 * 2 * plane_bytes;
-        in.queries[i] = (npv_code_query){own, own + 2 * plane_bytes, own + 4 * plane_bytes, 0};
+        int8_t *const own = in->integers + i * 3 * bytes;
+        in->queries[i] = (npv_code_query){own, own + bytes, own + 2 * bytes, 0};
     }
-    for (size_t i = 0; i < (row_bytes >= dimensions * sizeof(float) ? count * dimensions : 0); i++)
+}
+
+/* Rows enough that what the kernel reads of them takes `bytes`. */
+static input make_input(const kernel *one, size_t dimensions, size_t bytes) {
+    input in = {.dimensions = dimensions, .plane_bytes = NPV_PLANE_BYTES(dimensions)};
+    in.count = bytes / one->row_bytes(dimensions) + 1;
+    const size_t floats = (one->reads & FLOATS) != 0 ? in.count * dimensions : 0;
+    const size_t planes = (one->reads & PLANES) != 0 ? in.count * in.plane_bytes : 0;
+    in.query = allocate(NPV_PADDED(dimensions) * sizeof(double));
+    in.rows = allocate(floats * sizeof(float));
+    in.high = allocate(planes);
+    in.low = allocate(planes);
+    in.headers = allocate(in.count * 4 * sizeof(float));
+    in.scores = allocate(in.count * sizeof(double));
+    in.dots = allocate(NPV_TILE * in.count * sizeof(int32_t));
+    in.bounds = allocate(in.count * sizeof(float));
+    fill_queries(&in);
+    for (size_t i = 0; i < floats; i++)
         in.rows[i] = (float)((double)(i * 2654435761U % 2001) / 1000 - 1);
     return in;
 }
@@ -125,19 +149,12 @@ static void free_input(const input *in) {
     free(in->rows);
     free(in->high);
     free(in->low);
-    free((void *)in->queries[0].coarse);
+    free(in->integers);
     free(in->headers);
     free(in->scores);
     free(in->dots);
     free(in->bounds);
 }
-
-typedef struct kernel {
-    const char *name;
-    run_kernel *run;
-    size_t queries; /* at once */
-    size_t (*row_bytes)(size_t dimensions);
-} kernel;
 
 static size_t float_bytes(size_t dimensions) {
     return dimensions * sizeof(float);
@@ -153,25 +170,25 @@ static size_t high_bytes(size_t dimensions) {
 
 static size_t header_bytes(size_t dimensions) {
     (void)dimensions;
-    return 5 * sizeof(float); /* the four columns and the dots; the bench reads one column four times */
+    return 5 * sizeof(float); /* the four columns and the dots */
 }
 
 static const kernel all[] = {
-    {"dot", run_dot, 1, float_bytes},
-    {"squared_distance", run_squared_distance, 1, float_bytes},
-    {"encode_row", run_encode, 1, float_bytes},
-    {"dot_high", run_dot_high, 1, high_bytes},
-    {"dot_both", run_dot_both, 1, both_bytes},
-    {"dot_high_tile", run_dot_high_tile, NPV_TILE, high_bytes},
-    {"dot_both_tile", run_dot_both_tile, NPV_TILE, both_bytes},
-    {"bound_rows", run_bounds, 1, header_bytes},
+    {"dot", run_dot, 1, FLOATS, float_bytes},
+    {"squared_distance", run_squared_distance, 1, FLOATS, float_bytes},
+    {"encode_row", run_encode, 1, FLOATS | PLANES, float_bytes},
+    {"dot_high", run_dot_high, 1, PLANES, high_bytes},
+    {"dot_both", run_dot_both, 1, PLANES, both_bytes},
+    {"dot_high_tile", run_dot_high_tile, NPV_TILE, PLANES, high_bytes},
+    {"dot_both_tile", run_dot_both_tile, NPV_TILE, PLANES, both_bytes},
+    {"bound_rows", run_bounds, 1, 0, header_bytes},
 };
 
 static void measure(const npv_kernels *kernels, const kernel *one, size_t dimensions) {
     const size_t row_bytes = one->row_bytes(dimensions);
     double rows_per_second[2];
     for (int memory = 0; memory < 2; memory++) {
-        const input in = make_input(dimensions, row_bytes, memory ? MEMORY_BYTES : CACHED_BYTES);
+        const input in = make_input(one, dimensions, memory ? MEMORY_BYTES : CACHED_BYTES);
         const double seconds = best_seconds(one->run, kernels, &in, memory ? RUNS_MEMORY : RUNS_CACHED);
         rows_per_second[memory] = (double)in.count / seconds;
         free_input(&in);

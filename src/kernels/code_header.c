@@ -15,8 +15,8 @@ float npv_code_step(float along, float largest) {
 }
 
 /*
- * Why the errors are large enough, without rounding up. Let u = 2^-24, y = p' / step as computed, where p' is the computed
- * p, and c the integers or half-integers that the codes stand for, in steps. |v| is at most 2.
+ * Why the errors are large enough, without rounding up. Let u = 2^-24, p' the computed p, y = p' / step as computed,
+ * and c the integers or half-integers that the codes stand for, in steps. |v| is at most 2.
  *
  *   p' against p:  t v[j] and the difference round once each:   |p' - p| <= u |p'| + 2u |t|, and 2^-142 for underflow
  *   y against p':  1 / step and the product round once each:    |step y - p'| <= 2.1 u |p'|

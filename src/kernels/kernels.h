@@ -2,7 +2,7 @@
  * The arithmetic, once for each kind of processor.
  *
  * Every implementation of a function returns the same bits for the same input. The scalar one is the reference; the
- * others are instantiations of score_template.h. The table is chosen once, when it is first asked for, from what the
+ * others are instantiations of the templates. The table is chosen once, when it is first asked for, from what the
  * processor can do.
  */
 #ifndef NPV_KERNELS_H
@@ -35,8 +35,8 @@ typedef void npv_score_rows(const double *query, const float *rows, size_t dimen
  * read the high nibbles alone: they stand for step * (16 * high + 7.5 - 128), both together for step * (code - 128).
  *
  * A plane of a row takes NPV_PLANE_BYTES bytes. In each chunk of 64 dimensions and 32 bytes, byte i holds the nibble of
- * dimension i in its low half and that of dimension i + 32 in its high half. Dimensions that only fill up the last chunk
- * are coded as 128. Rows follow each other without gaps. No alignment is needed; scans are fastest from 64 bytes.
+ * dimension i in its low half and that of dimension i + 32 in its high half. Dimensions that only fill up the last
+ * chunk are coded as 128. Rows follow each other without gaps. No alignment is needed; scans are fastest from 64 bytes.
  */
 #define NPV_CODED_DIMENSIONS(dimensions) (((dimensions) + 63) / 64 * 64)
 #define NPV_PLANE_BYTES(dimensions) (NPV_CODED_DIMENSIONS(dimensions) / 2)
@@ -93,7 +93,10 @@ typedef void npv_dot_high(const npv_code_query *query, const uint8_t *high, size
 typedef void npv_dot_both(const npv_code_query *query, const uint8_t *high, const uint8_t *low, size_t plane_bytes,
                           size_t count, int32_t *dots);
 
-/* The same for NPV_TILE queries at once: dots[query * count + i]. One load of codes serves all of them. */
+/*
+ * The same for NPV_TILE queries at once: dots[query * count + i]. One load of codes serves all of them. Six: with four
+ * AVX-512 did 311 billion products a second, with six 360, with eight 347; AVX2 159, 151, 143.
+ */
 #define NPV_TILE 6
 typedef void npv_dot_high_tile(const npv_code_query *queries, const uint8_t *high, size_t plane_bytes, size_t count,
                                int32_t *dots);
