@@ -17,7 +17,7 @@
  *
  * Accumulators are float64. Products of floats stay below 2^256, a sum of 65,536 of them below 2^272: no overflow.
  *
- * Sixteen lanes in AVX-512 registers were no faster than in AVX2's, from memory or from cache, so there is no such copy.
+ * Sixteen lanes in AVX-512 registers were no faster than in AVX2's, from memory or from cache: there is no such copy.
  */
 #include <stdint.h>
 #include <string.h>
