@@ -26,9 +26,8 @@ typedef struct input {
     float *rows;
     uint8_t *high;
     uint8_t *low;
-    int8_t *integers;
-    npv_code_query queries[NPV_TILE];
-    float *headers; /* four columns */
+    int8_t *queries; /* NPV_TILE of them */
+    float *headers;  /* four columns */
     double *scores;
     int32_t *dots;
     float *bounds;
@@ -61,20 +60,12 @@ static void run_encode(const npv_kernels *kernels, const input *in) {
                             in->high + i * in->plane_bytes, in->low + i * in->plane_bytes, &header);
 }
 
-static void run_dot_high(const npv_kernels *kernels, const input *in) {
-    kernels->dot_high(in->queries, in->high, in->plane_bytes, in->count, in->dots);
+static void run_dot_nibbles(const npv_kernels *kernels, const input *in) {
+    kernels->dot_nibbles(in->queries, in->high, in->plane_bytes, in->count, in->dots);
 }
 
-static void run_dot_both(const npv_kernels *kernels, const input *in) {
-    kernels->dot_both(in->queries, in->high, in->low, in->plane_bytes, in->count, in->dots);
-}
-
-static void run_dot_high_tile(const npv_kernels *kernels, const input *in) {
-    kernels->dot_high_tile(in->queries, in->high, in->plane_bytes, in->count, in->dots);
-}
-
-static void run_dot_both_tile(const npv_kernels *kernels, const input *in) {
-    kernels->dot_both_tile(in->queries, in->high, in->low, in->plane_bytes, in->count, in->dots);
+static void run_dot_nibbles_tile(const npv_kernels *kernels, const input *in) {
+    kernels->dot_nibbles_tile(in->queries, in->high, in->plane_bytes, in->count, in->dots);
 }
 
 static void run_bounds(const npv_kernels *kernels, const input *in) {
@@ -115,15 +106,6 @@ static void *allocate(size_t bytes) {
     return memory;
 }
 
-static void fill_queries(input *in) {
-    const size_t bytes = 2 * in->plane_bytes; /* of one array */
-    in->integers = allocate(NPV_TILE * 3 * bytes);
-    for (size_t i = 0; i < NPV_TILE; i++) {
-        int8_t *const own = in->integers + i * 3 * bytes;
-        in->queries[i] = (npv_code_query){own, own + bytes, own + 2 * bytes, 0};
-    }
-}
-
 /* Rows enough that what the kernel reads of them takes `bytes`. */
 static input make_input(const kernel *one, size_t dimensions, size_t bytes) {
     input in = {.dimensions = dimensions, .plane_bytes = NPV_PLANE_BYTES(dimensions)};
@@ -138,7 +120,7 @@ static input make_input(const kernel *one, size_t dimensions, size_t bytes) {
     in.scores = allocate(in.count * sizeof(double));
     in.dots = allocate(NPV_TILE * in.count * sizeof(int32_t));
     in.bounds = allocate(in.count * sizeof(float));
-    fill_queries(&in);
+    in.queries = allocate(NPV_TILE * 2 * in.plane_bytes);
     for (size_t i = 0; i < floats; i++)
         in.rows[i] = (float)((double)(i * 2654435761U % 2001) / 1000 - 1);
     return in;
@@ -149,7 +131,7 @@ static void free_input(const input *in) {
     free(in->rows);
     free(in->high);
     free(in->low);
-    free(in->integers);
+    free(in->queries);
     free(in->headers);
     free(in->scores);
     free(in->dots);
@@ -160,11 +142,7 @@ static size_t float_bytes(size_t dimensions) {
     return dimensions * sizeof(float);
 }
 
-static size_t both_bytes(size_t dimensions) {
-    return 2 * NPV_PLANE_BYTES(dimensions);
-}
-
-static size_t high_bytes(size_t dimensions) {
+static size_t plane_bytes_of(size_t dimensions) {
     return NPV_PLANE_BYTES(dimensions);
 }
 
@@ -177,10 +155,8 @@ static const kernel all[] = {
     {"dot", run_dot, 1, FLOATS, float_bytes},
     {"squared_distance", run_squared_distance, 1, FLOATS, float_bytes},
     {"encode_row", run_encode, 1, FLOATS | PLANES, float_bytes},
-    {"dot_high", run_dot_high, 1, PLANES, high_bytes},
-    {"dot_both", run_dot_both, 1, PLANES, both_bytes},
-    {"dot_high_tile", run_dot_high_tile, NPV_TILE, PLANES, high_bytes},
-    {"dot_both_tile", run_dot_both_tile, NPV_TILE, PLANES, both_bytes},
+    {"dot_nibbles", run_dot_nibbles, 1, PLANES, plane_bytes_of},
+    {"dot_nibbles_tile", run_dot_nibbles_tile, NPV_TILE, PLANES, plane_bytes_of},
     {"bound_rows", run_bounds, 1, 0, header_bytes},
 };
 

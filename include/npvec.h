@@ -182,7 +182,7 @@ typedef struct npv_info {
     npv_metadata_kind metadata;
     int mapped;          /* 1: vectors are mapped from the file, 0: they are in memory */
     unsigned threads;    /* of one search */
-    const char *kernels; /* "scalar", "avx2", "neon" */
+    const char *kernels; /* "scalar", "avx2", "avx512", "neon", "neon-dot" */
     const char *path;    /* where npv_save writes; NULL: nowhere yet. Valid until the next npv_save or npv_close */
     char origin[160];    /* how the vectors came in: "mapped", or "converted: float64, Fortran order" and the like */
 } npv_info;

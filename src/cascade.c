@@ -83,12 +83,13 @@ typedef struct cascade_job {
 static void sum_codes(const cascade_job *job, const npv_bounder *bounder, int bits, npv_run run, int32_t *dots) {
     const npv_kernels *kernels = job->request->kernels;
     const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
-    const npv_code_query query = {.coarse = bounder->coarse};
-    kernels->dot_high(&query, npv_plane_row(&job->codes->high, run.first, plane_bytes), plane_bytes, run.count, dots);
+    kernels->dot_nibbles(bounder->coarse, npv_plane_row(&job->codes->high, run.first, plane_bytes), plane_bytes,
+                         run.count, dots);
     if (bits == 4)
         return;
     int32_t low[NPV_BLOCK_ROWS];
-    kernels->dot_high(&query, npv_plane_row(&job->codes->low, run.first, plane_bytes), plane_bytes, run.count, low);
+    kernels->dot_nibbles(bounder->coarse, npv_plane_row(&job->codes->low, run.first, plane_bytes), plane_bytes,
+                         run.count, low);
     for (size_t i = 0; i < run.count; i++)
         dots[i] = 16 * dots[i] + low[i];
 }
@@ -97,16 +98,13 @@ static void sum_codes(const cascade_job *job, const npv_bounder *bounder, int bi
 static void sum_codes_of_tile(const cascade_job *job, const npv_bounder *first, npv_run run, int32_t *dots) {
     const npv_kernels *kernels = job->request->kernels;
     const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
-    npv_code_query queries[NPV_TILE];
-    for (size_t i = 0; i < NPV_TILE; i++)
-        queries[i] = (npv_code_query){.coarse = first->coarse + i * 2 * plane_bytes};
-    kernels->dot_high_tile(queries, npv_plane_row(&job->codes->high, run.first, plane_bytes), plane_bytes, run.count,
-                           dots);
+    kernels->dot_nibbles_tile(first->coarse, npv_plane_row(&job->codes->high, run.first, plane_bytes), plane_bytes,
+                              run.count, dots);
     if (job->bits == 4)
         return;
     int32_t low[NPV_TILE * NPV_BLOCK_ROWS];
-    kernels->dot_high_tile(queries, npv_plane_row(&job->codes->low, run.first, plane_bytes), plane_bytes, run.count,
-                           low);
+    kernels->dot_nibbles_tile(first->coarse, npv_plane_row(&job->codes->low, run.first, plane_bytes), plane_bytes,
+                              run.count, low);
     for (size_t i = 0; i < NPV_TILE * run.count; i++)
         dots[i] = 16 * dots[i] + low[i];
 }

@@ -363,9 +363,10 @@ static double check_bounds(const world *of, const npv_request *request, const do
             int32_t low;
             float bound;
             double key;
-            const npv_code_query coarse = {.coarse = bounder.coarse};
-            of->kernels->dot_high(&coarse, npv_plane_row(&of->codes.high, row, plane_bytes), plane_bytes, 1, &dots);
-            of->kernels->dot_high(&coarse, npv_plane_row(&of->codes.low, row, plane_bytes), plane_bytes, 1, &low);
+            of->kernels->dot_nibbles(bounder.coarse, npv_plane_row(&of->codes.high, row, plane_bytes), plane_bytes, 1,
+                                     &dots);
+            of->kernels->dot_nibbles(bounder.coarse, npv_plane_row(&of->codes.low, row, plane_bytes), plane_bytes, 1,
+                                     &low);
             dots = bits == 4 ? dots : 16 * dots + low;
             npv_bound_keys(request, &of->codes, &bounder, bits, row, 1, &dots, &bound);
             npv_score_keys(request, query, row, 1, &key);

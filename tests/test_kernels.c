@@ -113,8 +113,8 @@ static void test_tables_are_complete_and_chosen_from_the_best(void **state) {
     for (size_t i = 0; npv_kernels_runnable(i) != NULL; i++) {
         const npv_kernels *table = npv_kernels_runnable(i);
         print_message("table %s\n", table->name);
-        assert_true(table->dot && table->squared_distance && table->encode_row && table->dot_high && table->dot_both &&
-                    table->dot_high_tile && table->dot_both_tile && table->bound_rows);
+        assert_true(table->dot && table->squared_distance && table->encode_row && table->dot_nibbles &&
+                    table->dot_nibbles_tile && table->bound_rows);
     }
 }
 
@@ -170,49 +170,23 @@ static void test_scores_are_the_definition(void **state) {
 
 /* ------------------------------------------------------------------------------------------------ Integer dots -- */
 
-/* Integers of a query in the order of dimensions. */
-typedef struct plain_query {
-    int coarse[LARGEST];
-    int fine[LARGEST];
-} plain_query;
+/* Integers of queries in the order of dimensions. */
+static int plain[NPV_TILE][LARGEST];
 
-static plain_query plain[NPV_TILE];
+/* What fills the nibbles and the queries: random, or all at their ends. */
+typedef enum filling { RANDOM, ALL_HIGHEST, ALL_LOWEST, OPPOSED, FILLINGS } filling;
 
-/* What fills the codes and the queries: random, or all at their ends. */
-typedef enum filling { RANDOM, ALL_HIGHEST, ALL_LOWEST, OPPOSED, WORST_PAIRS, FILLINGS } filling;
-
-static uint8_t fill_code(filling how) {
-    if (how == RANDOM)
-        return (uint8_t)random_int(0, 255);
-    return how == ALL_LOWEST || how == OPPOSED ? 1 : 255;
+static int fill_nibble(filling how) {
+    return how == RANDOM ? random_int(0, 15) : how == ALL_LOWEST ? 0 : 15;
 }
 
-static void fill_query(plain_query *query, size_t dimensions, filling how) {
-    const int finest = NPV_FINEST(dimensions);
+/* Fills a query, and puts it in the order of the nibbles, too. */
+static void fill_query(int *query, size_t dimensions, filling how, size_t plane_bytes, int8_t *ordered) {
+    memset(ordered, 0, 2 * plane_bytes);
     for (size_t j = 0; j < dimensions; j++) {
-        query->coarse[j] = how == RANDOM ? random_int(-127, 127) : how == ALL_LOWEST ? -127 : 127;
-        query->fine[j] = how == RANDOM ? random_int(-finest, finest) : how == ALL_LOWEST ? -finest : finest;
-        if (how == WORST_PAIRS && finest > 8000) /* halves of 63 and -64 */
-            query->fine[j] = 8000;
+        query[j] = how == RANDOM ? random_int(-127, 127) : how == ALL_LOWEST ? -127 : 127;
+        ordered[npv_code_position(j, plane_bytes)] = (int8_t)query[j];
     }
-}
-
-/* Puts a query in the order of the nibbles, into 3 x 2 x plane_bytes. */
-static npv_code_query order_query(const plain_query *query, size_t dimensions, size_t plane_bytes, int8_t *room) {
-    int8_t *const coarse = room;
-    int8_t *const high = room + 2 * plane_bytes;
-    int8_t *const low = room + 4 * plane_bytes;
-    int32_t sum = 0;
-    memset(room, 0, 6 * plane_bytes);
-    for (size_t j = 0; j < dimensions; j++) {
-        const size_t at = npv_code_position(j, plane_bytes);
-        const int low_half = ((query->fine[j] % 128) + 128 + 64) % 128 - 64;
-        coarse[at] = (int8_t)query->coarse[j];
-        low[at] = (int8_t)low_half;
-        high[at] = (int8_t)((query->fine[j] - low_half) / 128);
-        sum += query->fine[j];
-    }
-    return (npv_code_query){coarse, high, low, sum};
 }
 
 /* The nibble of dimension j, by the letter of kernels.h. */
@@ -221,11 +195,9 @@ static int nibble_of(const uint8_t *plane, size_t j) {
     return j % 64 >= 32 ? byte / 16 : byte % 16;
 }
 
-static void put_code(uint8_t *high, uint8_t *low, size_t j, uint8_t code) {
+static void put_nibble(uint8_t *plane, size_t j, int nibble) {
     const size_t byte = j / 64 * 32 + j % 64 % 32;
-    const int unit = j % 64 >= 32 ? 16 : 1;
-    high[byte] = (uint8_t)(high[byte] + code / 16 * unit);
-    low[byte] = (uint8_t)(low[byte] + code % 16 * unit);
+    plane[byte] = (uint8_t)(plane[byte] + nibble * (j % 64 >= 32 ? 16 : 1));
 }
 
 static void check_equal(const char *what, const npv_kernels *table, size_t dimensions, const int32_t *dots,
@@ -239,53 +211,36 @@ static void check_equal(const char *what, const npv_kernels *table, size_t dimen
 static void check_dots(size_t dimensions, size_t count, filling how, bool at_end) {
     enum { MOST = 3 };
     const size_t plane_bytes = NPV_PLANE_BYTES(dimensions);
-    const fenced highs = fence(count * plane_bytes, at_end);
-    const fenced lows = fence(count * plane_bytes, at_end);
-    fenced rooms[NPV_TILE];
-    npv_code_query queries[NPV_TILE];
-    int32_t expected_high[NPV_TILE * MOST];
-    int32_t expected_both[NPV_TILE * MOST];
+    const fenced planes = fence(count * plane_bytes, at_end);
+    const fenced queries = fence(NPV_TILE * 2 * plane_bytes, at_end);
+    int32_t expected[NPV_TILE * MOST];
 
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < NPV_CODED_DIMENSIONS(dimensions); j++)
-            put_code((uint8_t *)highs.data + i * plane_bytes, (uint8_t *)lows.data + i * plane_bytes, j,
-                     j < dimensions ? fill_code(how) : 128);
+            put_nibble((uint8_t *)planes.data + i * plane_bytes, j, fill_nibble(how));
     for (size_t q = 0; q < NPV_TILE; q++) {
-        fill_query(&plain[q], dimensions, how == OPPOSED && q % 2 == 0 ? ALL_LOWEST : how);
-        rooms[q] = fence(6 * plane_bytes, at_end);
-        queries[q] = order_query(&plain[q], dimensions, plane_bytes, rooms[q].data);
+        fill_query(plain[q], dimensions, how == OPPOSED && q % 2 == 0 ? ALL_LOWEST : how, plane_bytes,
+                   (int8_t *)queries.data + q * 2 * plane_bytes);
         for (size_t i = 0; i < count; i++) {
-            const uint8_t *high = (uint8_t *)highs.data + i * plane_bytes;
-            const uint8_t *low = (uint8_t *)lows.data + i * plane_bytes;
-            int64_t sum_high = 0;
-            int64_t sum_both = 0;
-            for (size_t j = 0; j < dimensions; j++) {
-                sum_high += plain[q].coarse[j] * nibble_of(high, j);
-                sum_both += plain[q].fine[j] * (16 * nibble_of(high, j) + nibble_of(low, j) - 128);
-            }
-            expected_high[q * count + i] = (int32_t)sum_high;
-            expected_both[q * count + i] = (int32_t)sum_both;
-            assert_true(sum_high == expected_high[q * count + i] && sum_both == expected_both[q * count + i]);
+            int64_t sum = 0;
+            for (size_t j = 0; j < dimensions; j++)
+                sum += plain[q][j] * nibble_of((uint8_t *)planes.data + i * plane_bytes, j);
+            expected[q * count + i] = (int32_t)sum;
+            assert_true(sum == expected[q * count + i]);
         }
     }
     for (size_t i = 0; npv_kernels_runnable(i) != NULL; i++) {
         const npv_kernels *table = npv_kernels_runnable(i);
         int32_t dots[NPV_TILE * MOST];
-        table->dot_high_tile(queries, highs.data, plane_bytes, count, dots);
-        check_equal("dot_high_tile", table, dimensions, dots, expected_high, NPV_TILE * count);
-        table->dot_both_tile(queries, highs.data, lows.data, plane_bytes, count, dots);
-        check_equal("dot_both_tile", table, dimensions, dots, expected_both, NPV_TILE * count);
+        table->dot_nibbles_tile(queries.data, planes.data, plane_bytes, count, dots);
+        check_equal("dot_nibbles_tile", table, dimensions, dots, expected, NPV_TILE * count);
         for (size_t q = 0; q < NPV_TILE; q++) {
-            table->dot_high(&queries[q], highs.data, plane_bytes, count, dots);
-            check_equal("dot_high", table, dimensions, dots, expected_high + q * count, count);
-            table->dot_both(&queries[q], highs.data, lows.data, plane_bytes, count, dots);
-            check_equal("dot_both", table, dimensions, dots, expected_both + q * count, count);
+            table->dot_nibbles((int8_t *)queries.data + q * 2 * plane_bytes, planes.data, plane_bytes, count, dots);
+            check_equal("dot_nibbles", table, dimensions, dots, expected + q * count, count);
         }
     }
-    unfence(highs);
-    unfence(lows);
-    for (size_t q = 0; q < NPV_TILE; q++)
-        unfence(rooms[q]);
+    unfence(planes);
+    unfence(queries);
 }
 
 static void test_integer_dots_are_the_definition(void **state) {

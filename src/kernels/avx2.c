@@ -67,13 +67,12 @@ TARGET static inline void store_bytes_i32x8(uint8_t *to, vector_i32x8 x) {
 
 #include "encode_template.h"
 
-/* A coarse sum is int16 lanes. A step adds four products to a lane, 127 * 15 * 4 = 7,620: four steps fit 32,767. */
+/* A narrow sum is int16 lanes. A step adds four products to a lane, 127 * 15 * 4 = 7,620: four steps fit 32,767. */
 #define CODES_STEP 32
-#define COARSE_STEPS 4
+#define NARROW_STEPS 4
 #define SINGLE_SUMS 1
-#define CODES_ORIGIN 128
 
-typedef __m256i codes_u8, query_s8, coarse_sum, wide_sum, fine_sum;
+typedef __m256i codes_u8, query_s8, narrow_sum, wide_sum;
 
 TARGET static inline codes_u8 codes_load(const uint8_t *from, bool half) {
     (void)half;
@@ -93,15 +92,6 @@ TARGET static inline codes_u8 codes_high_nibbles(codes_u8 codes) {
     return _mm256_and_si256(_mm256_srli_epi16(codes, 4), _mm256_set1_epi8(15));
 }
 
-TARGET static inline codes_u8 codes_join_low(codes_u8 high, codes_u8 low) {
-    const __m256i lower = _mm256_set1_epi8(15);
-    return _mm256_or_si256(_mm256_slli_epi16(_mm256_and_si256(high, lower), 4), _mm256_and_si256(low, lower));
-}
-
-TARGET static inline codes_u8 codes_join_high(codes_u8 high, codes_u8 low) {
-    return _mm256_or_si256(_mm256_andnot_si256(_mm256_set1_epi8(15), high), codes_high_nibbles(low));
-}
-
 TARGET static inline wide_sum wide_zero(void) {
     return _mm256_setzero_si256();
 }
@@ -110,17 +100,17 @@ TARGET static inline wide_sum wide_add(wide_sum a_i32x8, wide_sum b_i32x8) {
     return _mm256_add_epi32(a_i32x8, b_i32x8);
 }
 
-TARGET static inline coarse_sum coarse_begin(wide_sum sum) {
+TARGET static inline narrow_sum narrow_begin(wide_sum sum) {
     (void)sum;
     return _mm256_setzero_si256();
 }
 
-TARGET static inline coarse_sum coarse_add(coarse_sum sum_i16x16, codes_u8 nibbles, query_s8 query) {
+TARGET static inline narrow_sum narrow_add(narrow_sum sum_i16x16, codes_u8 nibbles, query_s8 query) {
     return _mm256_add_epi16(sum_i16x16, _mm256_maddubs_epi16(nibbles, query));
 }
 
-TARGET static inline wide_sum coarse_end(wide_sum sum_i32x8, coarse_sum coarse_i16x16) {
-    return _mm256_add_epi32(sum_i32x8, _mm256_madd_epi16(coarse_i16x16, _mm256_set1_epi16(1)));
+TARGET static inline wide_sum narrow_end(wide_sum sum_i32x8, narrow_sum narrow_i16x16) {
+    return _mm256_add_epi32(sum_i32x8, _mm256_madd_epi16(narrow_i16x16, _mm256_set1_epi16(1)));
 }
 
 TARGET static inline int32_t wide_reduce(wide_sum sum_i32x8) {
@@ -129,22 +119,6 @@ TARGET static inline int32_t wide_reduce(wide_sum sum_i32x8) {
 
 TARGET static inline void wide_reduce4(wide_sum a, wide_sum b, wide_sum c, wide_sum d, int32_t sums[4]) {
     reduce4_i32x8(a, b, c, d, sums);
-}
-
-TARGET static inline fine_sum fine_zero(void) {
-    return _mm256_setzero_si256();
-}
-
-/* Two products of a code and half a fine fit int16: see NPV_FINEST. */
-TARGET static inline fine_sum fine_add(fine_sum sum_i32x8, codes_u8 codes, query_s8 high, query_s8 low) {
-    const __m256i high_i16x16 = _mm256_maddubs_epi16(codes, high);
-    const __m256i low_i16x16 = _mm256_maddubs_epi16(codes, low);
-    const __m256i sum = _mm256_add_epi32(sum_i32x8, _mm256_madd_epi16(high_i16x16, _mm256_set1_epi16(128)));
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(low_i16x16, _mm256_set1_epi16(1)));
-}
-
-TARGET static inline wide_sum fine_widen(fine_sum sum_i32x8) {
-    return sum_i32x8;
 }
 
 #include "code_template.h"
@@ -156,10 +130,8 @@ const npv_kernels npv_kernels_avx2 = {
     .dot = npv_avx2_dot,
     .squared_distance = npv_avx2_squared_distance,
     .encode_row = npv_avx2_encode_row,
-    .dot_high = code_dot_high,
-    .dot_both = code_dot_both,
-    .dot_high_tile = code_dot_high_tile,
-    .dot_both_tile = code_dot_both_tile,
+    .dot_nibbles = code_dot_nibbles,
+    .dot_nibbles_tile = code_dot_nibbles_tile,
     .bound_rows = npv_avx2_bound_rows,
 };
 #endif

@@ -12,17 +12,12 @@
 
 #include "x86_reduce.h"
 
-/* VNNI adds four products to an int32 lane, so a coarse sum is already as wide as a row needs. */
+/* VNNI adds four products to an int32 lane, so a narrow sum is already as wide as a row needs. */
 #define CODES_STEP 64
-#define COARSE_STEPS 512
+#define NARROW_STEPS 512
 #define SINGLE_SUMS 2
-#define CODES_ORIGIN 128
 
-typedef __m512i codes_u8, query_s8, coarse_sum, wide_sum;
-
-typedef struct fine_sum {
-    __m512i high_i32x16, low_i32x16; /* with fine_high and with fine_low */
-} fine_sum;
+typedef __m512i codes_u8, query_s8, narrow_sum, wide_sum;
 
 TARGET static inline codes_u8 codes_load(const uint8_t *from, bool half) {
     return half ? _mm512_zextsi256_si512(_mm256_loadu_si256((const __m256i *)from)) : _mm512_loadu_si512(from);
@@ -40,15 +35,6 @@ TARGET static inline codes_u8 codes_high_nibbles(codes_u8 codes) {
     return _mm512_and_si512(_mm512_srli_epi16(codes, 4), _mm512_set1_epi8(15));
 }
 
-/* 0xCA: where the mask (the first operand) has a bit, the second operand's, and elsewhere the third's. */
-TARGET static inline codes_u8 codes_join_low(codes_u8 high, codes_u8 low) {
-    return _mm512_ternarylogic_epi32(_mm512_set1_epi8(15), low, _mm512_slli_epi16(high, 4), 0xCA);
-}
-
-TARGET static inline codes_u8 codes_join_high(codes_u8 high, codes_u8 low) {
-    return _mm512_ternarylogic_epi32(_mm512_set1_epi8(15), _mm512_srli_epi16(low, 4), high, 0xCA);
-}
-
 TARGET static inline wide_sum wide_zero(void) {
     return _mm512_setzero_si512();
 }
@@ -57,17 +43,17 @@ TARGET static inline wide_sum wide_add(wide_sum a_i32x16, wide_sum b_i32x16) {
     return _mm512_add_epi32(a_i32x16, b_i32x16);
 }
 
-TARGET static inline coarse_sum coarse_begin(wide_sum sum) {
+TARGET static inline narrow_sum narrow_begin(wide_sum sum) {
     return sum;
 }
 
-TARGET static inline coarse_sum coarse_add(coarse_sum sum_i32x16, codes_u8 nibbles, query_s8 query) {
+TARGET static inline narrow_sum narrow_add(narrow_sum sum_i32x16, codes_u8 nibbles, query_s8 query) {
     return _mm512_dpbusd_epi32(sum_i32x16, nibbles, query);
 }
 
-TARGET static inline wide_sum coarse_end(wide_sum sum, coarse_sum coarse) {
+TARGET static inline wide_sum narrow_end(wide_sum sum, narrow_sum narrow) {
     (void)sum;
-    return coarse;
+    return narrow;
 }
 
 TARGET static inline __m256i halves_added(__m512i sum_i32x16) {
@@ -82,19 +68,6 @@ TARGET static inline void wide_reduce4(wide_sum a, wide_sum b, wide_sum c, wide_
     reduce4_i32x8(halves_added(a), halves_added(b), halves_added(c), halves_added(d), sums);
 }
 
-TARGET static inline fine_sum fine_zero(void) {
-    return (fine_sum){_mm512_setzero_si512(), _mm512_setzero_si512()};
-}
-
-TARGET static inline fine_sum fine_add(fine_sum sum, codes_u8 codes, query_s8 high, query_s8 low) {
-    return (fine_sum){_mm512_dpbusd_epi32(sum.high_i32x16, codes, high),
-                      _mm512_dpbusd_epi32(sum.low_i32x16, codes, low)};
-}
-
-TARGET static inline wide_sum fine_widen(fine_sum sum) {
-    return _mm512_add_epi32(_mm512_slli_epi32(sum.high_i32x16, 7), sum.low_i32x16);
-}
-
 #include "code_template.h"
 
 const npv_kernels npv_kernels_avx512 = {
@@ -102,10 +75,8 @@ const npv_kernels npv_kernels_avx512 = {
     .dot = npv_avx2_dot,
     .squared_distance = npv_avx2_squared_distance,
     .encode_row = npv_avx2_encode_row,
-    .dot_high = code_dot_high,
-    .dot_both = code_dot_both,
-    .dot_high_tile = code_dot_high_tile,
-    .dot_both_tile = code_dot_both_tile,
+    .dot_nibbles = code_dot_nibbles,
+    .dot_nibbles_tile = code_dot_nibbles_tile,
     .bound_rows = npv_avx2_bound_rows,
 };
 #endif

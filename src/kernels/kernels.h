@@ -63,45 +63,24 @@ typedef void npv_encode_row(const float *direction, float along, const float *x,
                             uint8_t *low, npv_code_header *header);
 
 /*
- * A query as integers: coarse ones for the high plane, finer ones for both planes. Each array holds one element for
- * every coded dimension (zeros behind the last), dimension j at npv_code_position(j, plane_bytes): first those of the
- * low halves of all bytes of a plane, then those of the high halves.
+ * A query as integers: one of -127..127 for every coded dimension (zeros behind the last), dimension j at
+ * npv_code_position(j, plane_bytes): first those of the low halves of all bytes of a plane, then those of the high
+ * halves. 2 x plane_bytes of them.
  */
-typedef struct npv_code_query {
-    const int8_t *coarse;    /* -127..127 */
-    const int8_t *fine_high; /* fine = 128 * fine_high + fine_low, at most NPV_FINEST(dimensions) in magnitude: */
-    const int8_t *fine_low;  /* fine_high is -63..63 and fine_low -64..63 */
-    int32_t fine_sum;        /* of all fine */
-} npv_code_query;
-
-/*
- * Two bounds. Sums must fit 32 bits: 128 * dimensions * this < 2^31. And AVX2 adds two products of a code and a half of
- * a fine in 16 bits: 2 * 255 * 64 < 2^15. (13 bits are plenty: they add 2 % to the error of the codes themselves.)
- */
-#define NPV_FINEST(dimensions) \
-    (NPV_CODED_DIMENSIONS(dimensions) <= 2048 ? 8127 : (int)(((1 << 24) - 1) / NPV_CODED_DIMENSIONS(dimensions)))
-
 static inline size_t npv_code_position(size_t dimension, size_t plane_bytes) {
     return dimension / 64 * 32 + dimension % 32 + (dimension % 64 < 32 ? 0 : plane_bytes);
 }
 
-/* dots[i] = sum of coarse[j] * high nibble of dimension j of row i. At most 127 * 15 * 65,536 < 2^31. */
-typedef void npv_dot_high(const npv_code_query *query, const uint8_t *high, size_t plane_bytes, size_t count,
-                          int32_t *dots);
-
-/* dots[i] = sum of fine[j] * (code of dimension j of row i - 128). */
-typedef void npv_dot_both(const npv_code_query *query, const uint8_t *high, const uint8_t *low, size_t plane_bytes,
-                          size_t count, int32_t *dots);
+/* dots[i] = sum of query[j] * nibble of dimension j of row i of a plane. At most 127 * 15 * 65,536 < 2^31. */
+typedef void npv_dot_nibbles(const int8_t *query, const uint8_t *plane, size_t plane_bytes, size_t count,
+                             int32_t *dots);
 
 /*
- * The same for NPV_TILE queries at once: dots[query * count + i]. One load of codes serves all of them. Six: with four
- * AVX-512 did 311 billion products a second, with six 360, with eight 347; AVX2 159, 151, 143.
+ * The same for NPV_TILE queries, one behind the other, at once: dots[query * count + i]. One load of codes serves all of
+ * them. Six: with four AVX-512 did 311 billion products a second, with six 360, with eight 347; AVX2 159, 151, 143.
  */
 #define NPV_TILE 6
-typedef void npv_dot_high_tile(const npv_code_query *queries, const uint8_t *high, size_t plane_bytes, size_t count,
-                               int32_t *dots);
-typedef void npv_dot_both_tile(const npv_code_query *queries, const uint8_t *high, const uint8_t *low,
-                               size_t plane_bytes, size_t count, int32_t *dots);
+typedef npv_dot_nibbles npv_dot_nibbles_tile;
 
 /*
  * Upper bounds from integer dots: bounds[i] = ((per_along * along[i] + per_size * |along[i]|) + step[i] * (per_dot *
@@ -134,10 +113,8 @@ typedef struct npv_kernels {
     npv_score_rows *dot;              /* sum of query[j] * row[j] */
     npv_score_rows *squared_distance; /* sum of (query[j] - row[j])^2 */
     npv_encode_row *encode_row;
-    npv_dot_high *dot_high;
-    npv_dot_both *dot_both;
-    npv_dot_high_tile *dot_high_tile;
-    npv_dot_both_tile *dot_both_tile;
+    npv_dot_nibbles *dot_nibbles;
+    npv_dot_nibbles_tile *dot_nibbles_tile;
     npv_bound_rows *bound_rows;
 } npv_kernels;
 

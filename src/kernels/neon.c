@@ -86,43 +86,31 @@ static inline void store_bytes_i32x8(uint8_t *to, vector_i32x8 x) {
 
 #include "bounds_template.h"
 
-/* A coarse sum is int16 lanes. A step adds two products to a lane, 127 * 15 * 2 = 3,810: eight steps fit 32,767. */
-#define COARSE_STEPS 8
+/* A narrow sum is int16 lanes. A step adds two products to a lane, 127 * 15 * 2 = 3,810: eight steps fit 32,767. */
+#define NARROW_STEPS 8
 #define SINGLE_SUMS 1
 
 #include "neon_codes.h"
 
 /* Of the first and of the last eight bytes of each vector. */
-typedef struct coarse_sum {
+typedef struct narrow_sum {
     int16x8_t first, last;
-} coarse_sum;
+} narrow_sum;
 
-static inline coarse_sum coarse_begin(wide_sum sum) {
+static inline narrow_sum narrow_begin(wide_sum sum) {
     (void)sum;
-    return (coarse_sum){vdupq_n_s16(0), vdupq_n_s16(0)};
+    return (narrow_sum){vdupq_n_s16(0), vdupq_n_s16(0)};
 }
 
-static inline coarse_sum coarse_add(coarse_sum sum, codes_u8 nibbles, query_s8 query) {
+static inline narrow_sum narrow_add(narrow_sum sum, codes_u8 nibbles, query_s8 query) {
     const int8x16_t signed_nibbles = vreinterpretq_s8_u8(nibbles);
     sum.first = vmlal_s8(sum.first, vget_low_s8(signed_nibbles), vget_low_s8(query));
     sum.last = vmlal_high_s8(sum.last, signed_nibbles, query);
     return sum;
 }
 
-static inline wide_sum coarse_end(wide_sum sum_i32x4, coarse_sum coarse) {
-    return vpadalq_s16(vpadalq_s16(sum_i32x4, coarse.first), coarse.last);
-}
-
-/* Two products of a code and half a fine fit int16: 2 * 128 * 64 < 2^15. */
-static inline int16x8_t fine_products(int8x16_t codes, query_s8 query) {
-    return vmlal_high_s8(vmull_s8(vget_low_s8(codes), vget_low_s8(query)), codes, query);
-}
-
-static inline fine_sum fine_add(fine_sum sum, codes_u8 codes, query_s8 high, query_s8 low) {
-    const int8x16_t signed_codes = codes_less_128(codes);
-    sum.high_i32x4 = vpadalq_s16(sum.high_i32x4, fine_products(signed_codes, high));
-    sum.low_i32x4 = vpadalq_s16(sum.low_i32x4, fine_products(signed_codes, low));
-    return sum;
+static inline wide_sum narrow_end(wide_sum sum_i32x4, narrow_sum narrow) {
+    return vpadalq_s16(vpadalq_s16(sum_i32x4, narrow.first), narrow.last);
 }
 
 #include "code_template.h"
@@ -132,10 +120,8 @@ const npv_kernels npv_kernels_neon = {
     .dot = npv_neon_dot,
     .squared_distance = npv_neon_squared_distance,
     .encode_row = npv_neon_encode_row,
-    .dot_high = code_dot_high,
-    .dot_both = code_dot_both,
-    .dot_high_tile = code_dot_high_tile,
-    .dot_both_tile = code_dot_both_tile,
+    .dot_nibbles = code_dot_nibbles,
+    .dot_nibbles_tile = code_dot_nibbles_tile,
     .bound_rows = npv_neon_bound_rows,
 };
 #endif

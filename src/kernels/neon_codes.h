@@ -1,15 +1,9 @@
 /* What code_template.h asks for and NEON does in the same way with and without dot-product instructions. */
 #define CODES_STEP 16
-#define CODES_ORIGIN 0 /* fine_add subtracts 128 from them */
 
 typedef uint8x16_t codes_u8;
 typedef int8x16_t query_s8;
 typedef int32x4_t wide_sum;
-
-/* Of codes with fine_high and with fine_low. */
-typedef struct fine_sum {
-    int32x4_t high_i32x4, low_i32x4;
-} fine_sum;
 
 TARGET static inline codes_u8 codes_load(const uint8_t *from, bool half) {
     (void)half;
@@ -29,19 +23,6 @@ TARGET static inline codes_u8 codes_high_nibbles(codes_u8 codes) {
     return vshrq_n_u8(codes, 4);
 }
 
-/* Shifts the nibbles of one plane in above, or below, those of the other. */
-TARGET static inline codes_u8 codes_join_low(codes_u8 high, codes_u8 low) {
-    return vsliq_n_u8(low, high, 4);
-}
-
-TARGET static inline codes_u8 codes_join_high(codes_u8 high, codes_u8 low) {
-    return vsriq_n_u8(high, low, 4);
-}
-
-TARGET static inline int8x16_t codes_less_128(codes_u8 codes) {
-    return vreinterpretq_s8_u8(veorq_u8(codes, vdupq_n_u8(128)));
-}
-
 TARGET static inline wide_sum wide_zero(void) {
     return vdupq_n_s32(0);
 }
@@ -56,12 +37,4 @@ TARGET static inline int32_t wide_reduce(wide_sum sum_i32x4) {
 
 TARGET static inline void wide_reduce4(wide_sum a, wide_sum b, wide_sum c, wide_sum d, int32_t sums[4]) {
     vst1q_s32(sums, vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d)));
-}
-
-TARGET static inline fine_sum fine_zero(void) {
-    return (fine_sum){vdupq_n_s32(0), vdupq_n_s32(0)};
-}
-
-TARGET static inline wide_sum fine_widen(fine_sum sum) {
-    return vaddq_s32(vshlq_n_s32(sum.high_i32x4, 7), sum.low_i32x4);
 }

@@ -11,32 +11,25 @@
 #define TARGET __attribute__((target("arch=armv8.2-a+dotprod")))
 #endif
 
-/* A coarse sum is int32 lanes, as wide as a row needs. */
-#define COARSE_STEPS 2048
+/* A narrow sum is int32 lanes, as wide as a row needs. */
+#define NARROW_STEPS 2048
 #define SINGLE_SUMS 2
 
 #include "neon_codes.h"
 
-typedef int32x4_t coarse_sum;
+typedef int32x4_t narrow_sum;
 
-TARGET static inline coarse_sum coarse_begin(wide_sum sum) {
+TARGET static inline narrow_sum narrow_begin(wide_sum sum) {
     return sum;
 }
 
-TARGET static inline coarse_sum coarse_add(coarse_sum sum_i32x4, codes_u8 nibbles, query_s8 query) {
+TARGET static inline narrow_sum narrow_add(narrow_sum sum_i32x4, codes_u8 nibbles, query_s8 query) {
     return vdotq_s32(sum_i32x4, vreinterpretq_s8_u8(nibbles), query);
 }
 
-TARGET static inline wide_sum coarse_end(wide_sum sum, coarse_sum coarse) {
+TARGET static inline wide_sum narrow_end(wide_sum sum, narrow_sum narrow) {
     (void)sum;
-    return coarse;
-}
-
-TARGET static inline fine_sum fine_add(fine_sum sum, codes_u8 codes, query_s8 high, query_s8 low) {
-    const int8x16_t signed_codes = codes_less_128(codes);
-    sum.high_i32x4 = vdotq_s32(sum.high_i32x4, signed_codes, high);
-    sum.low_i32x4 = vdotq_s32(sum.low_i32x4, signed_codes, low);
-    return sum;
+    return narrow;
 }
 
 #include "code_template.h"
@@ -46,10 +39,8 @@ const npv_kernels npv_kernels_neon_dot = {
     .dot = npv_neon_dot,
     .squared_distance = npv_neon_squared_distance,
     .encode_row = npv_neon_encode_row,
-    .dot_high = code_dot_high,
-    .dot_both = code_dot_both,
-    .dot_high_tile = code_dot_high_tile,
-    .dot_both_tile = code_dot_both_tile,
+    .dot_nibbles = code_dot_nibbles,
+    .dot_nibbles_tile = code_dot_nibbles_tile,
     .bound_rows = npv_neon_bound_rows,
 };
 #endif

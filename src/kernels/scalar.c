@@ -85,47 +85,20 @@ static void encode_row(const float *direction, float along, const float *x, size
     npv_code_undo(header, dimensions, high, low);
 }
 
-static void dot_high(const npv_code_query *query, const uint8_t *high, size_t plane_bytes, size_t count,
-                     int32_t *dots) {
+static void dot_nibbles(const int8_t *query, const uint8_t *plane, size_t plane_bytes, size_t count, int32_t *dots) {
     for (size_t i = 0; i < count; i++) {
-        const uint8_t *row = high + i * plane_bytes;
+        const uint8_t *row = plane + i * plane_bytes;
         int32_t sum = 0;
         for (size_t j = 0; j < plane_bytes; j++)
-            sum += query->coarse[j] * (row[j] & 15) + query->coarse[plane_bytes + j] * (row[j] >> 4);
+            sum += query[j] * (row[j] & 15) + query[plane_bytes + j] * (row[j] >> 4);
         dots[i] = sum;
     }
 }
 
-/* The fine integer at a position, times what the code there stands for. */
-static int32_t fine_product(const npv_code_query *query, size_t position, int high_nibble, int low_nibble) {
-    const int32_t fine = 128 * query->fine_high[position] + query->fine_low[position];
-    return fine * (16 * high_nibble + low_nibble - 128);
-}
-
-static void dot_both(const npv_code_query *query, const uint8_t *high, const uint8_t *low, size_t plane_bytes,
-                     size_t count, int32_t *dots) {
-    for (size_t i = 0; i < count; i++) {
-        const uint8_t *high_row = high + i * plane_bytes;
-        const uint8_t *low_row = low + i * plane_bytes;
-        int32_t sum = 0;
-        for (size_t j = 0; j < plane_bytes; j++) {
-            sum += fine_product(query, j, high_row[j] & 15, low_row[j] & 15);
-            sum += fine_product(query, plane_bytes + j, high_row[j] >> 4, low_row[j] >> 4);
-        }
-        dots[i] = sum;
-    }
-}
-
-static void dot_high_tile(const npv_code_query *queries, const uint8_t *high, size_t plane_bytes, size_t count,
-                          int32_t *dots) {
+static void dot_nibbles_tile(const int8_t *queries, const uint8_t *plane, size_t plane_bytes, size_t count,
+                             int32_t *dots) {
     for (size_t i = 0; i < NPV_TILE; i++)
-        dot_high(&queries[i], high, plane_bytes, count, dots + i * count);
-}
-
-static void dot_both_tile(const npv_code_query *queries, const uint8_t *high, const uint8_t *low, size_t plane_bytes,
-                          size_t count, int32_t *dots) {
-    for (size_t i = 0; i < NPV_TILE; i++)
-        dot_both(&queries[i], high, low, plane_bytes, count, dots + i * count);
+        dot_nibbles(queries + i * 2 * plane_bytes, plane, plane_bytes, count, dots + i * count);
 }
 
 static float bound_rows(const npv_bound_terms *terms, const npv_code_columns *columns, const int32_t *dots,
@@ -147,9 +120,7 @@ const npv_kernels npv_kernels_scalar = {
     .dot = dot,
     .squared_distance = squared_distance,
     .encode_row = encode_row,
-    .dot_high = dot_high,
-    .dot_both = dot_both,
-    .dot_high_tile = dot_high_tile,
-    .dot_both_tile = dot_both_tile,
+    .dot_nibbles = dot_nibbles,
+    .dot_nibbles_tile = dot_nibbles_tile,
     .bound_rows = bound_rows,
 };
