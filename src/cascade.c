@@ -29,8 +29,7 @@
 /* A part for one thread to bound: codes that stay in its second-level cache while all queries of the group use them. */
 #define PART_BYTES ((size_t)256 << 10)
 
-/* Less than this is bounded sooner than another thread wakes up. */
-#define SHARED_BYTES ((size_t)1 << 20)
+#define CACHE_LINE 64
 
 /* Groups of rows among which the seeds are sought, for each that is wanted: with four, one in eight shares a group. */
 #define SEED_GROUPS 4
@@ -400,11 +399,22 @@ static void free_memory(cascade_memory *memory) {
     free(memory->helpers);
 }
 
+/*
+ * Room for the integers of whole tiles; what the kernel finds in the places of queries that are not there is not used.
+ * Aligned, because loads that straddle cache lines halve the speed of a tile: 150 instead of 260 products a nanosecond.
+ */
+static int8_t *new_coarse(size_t group, size_t dimensions) {
+    const size_t bytes = (group + NPV_TILE - 1) / NPV_TILE * NPV_TILE * 2 * NPV_PLANE_BYTES(dimensions);
+    int8_t *coarse = aligned_alloc(CACHE_LINE, bytes); /* a multiple of it, as aligned_alloc wants */
+    if (coarse != NULL)
+        memset(coarse, 0, bytes);
+    return coarse;
+}
+
 static npv_status make_memory(cascade_memory *memory, const npv_request *request, size_t blocks, size_t group,
                               size_t seed_groups, npv_error *error) {
     const size_t threads = request->threads;
-    /* Room for whole tiles: what the kernel finds in the places of queries that are not there is not used. */
-    memory->coarse = calloc((group + NPV_TILE - 1) / NPV_TILE * NPV_TILE, 2 * NPV_PLANE_BYTES(request->dimensions));
+    memory->coarse = new_coarse(group, request->dimensions);
     memory->bounds = malloc(group * blocks * NPV_BLOCK_ROWS * sizeof *memory->bounds);
     memory->maxima = malloc(group * blocks * sizeof *memory->maxima);
     memory->candidates = malloc(threads * request->k * sizeof *memory->candidates);
@@ -429,7 +439,7 @@ static size_t group_size(const npv_request *request, size_t blocks) {
 
 static size_t blocks_in_a_part(const npv_request *request, int bits, size_t blocks) {
     const size_t block_bytes = NPV_PLANE_BYTES(request->dimensions) * NPV_BLOCK_ROWS * (bits == 4 ? 1 : 2);
-    if (blocks <= SHARED_BYTES / block_bytes / request->query_count)
+    if (!npv_worth_sharing(blocks * block_bytes * request->query_count, request->threads))
         return blocks;
     return PART_BYTES / block_bytes > 0 ? PART_BYTES / block_bytes : 1;
 }

@@ -8,9 +8,6 @@
 /* A part of the job for one thread: large enough that taking it costs nothing, small enough to share out evenly. */
 #define PART_BYTES ((size_t)1 << 20)
 
-/* Below this, waking another thread takes longer than it saves. */
-#define SHARED_BYTES ((size_t)2 << 20)
-
 typedef struct scan_job {
     const npv_request *request;
     size_t part_rows; /* a multiple of NPV_BLOCK_ROWS */
@@ -76,7 +73,7 @@ static void scan_part(void *context, size_t part, unsigned worker) {
 
 static size_t rows_in_a_part(const npv_request *request) {
     const size_t row_bytes = request->dimensions * sizeof(float) * request->query_count;
-    if (request->rows <= SHARED_BYTES / row_bytes)
+    if (!npv_worth_sharing((size_t)request->rows * row_bytes, request->threads))
         return (size_t)request->rows;
     const size_t rows = PART_BYTES / row_bytes / NPV_BLOCK_ROWS * NPV_BLOCK_ROWS;
     return rows > 0 ? rows : NPV_BLOCK_ROWS;
