@@ -22,9 +22,13 @@
 #include "bounds.h"
 #include "error.h"
 
-/* Bounds are kept for every row and query of a group: at most this much of them. */
-#define GROUP_BYTES ((size_t)16 << 20)
-#define MOST_TILES 4
+/*
+ * Bounds are kept for every row and query of a group: this much of them, which a second-level cache or two can hold, but
+ * for two tiles at least, so that threads have something to share, and sixteen at most.
+ */
+#define GROUP_BYTES ((size_t)4 << 20)
+#define LEAST_TILES 2
+#define MOST_TILES 16
 
 /* A part for one thread to bound: codes that stay in its second-level cache while all queries of the group use them. */
 #define PART_BYTES ((size_t)256 << 10)
@@ -40,8 +44,12 @@
 /* More survivors than this are worth sharing out. */
 #define SHARED_SURVIVORS 2048
 
-/* Above this share of survivors it is cheaper to score all rows, one after the other, than to pick them out. */
-#define TOO_MANY_SURVIVORS 0.6
+/* Blocks with survivors that one thread looks through sooner than all survivors are counted. */
+#define FEW_BLOCKS 256
+
+/* Of a row that is picked out: how much of it is asked for before its turn, and how many rows ahead. */
+#define MOST_ASKED_FOR 1024
+#define ROWS_AHEAD 2
 
 /* What one query of a group holds. */
 typedef struct cascade_query {
@@ -57,6 +65,12 @@ typedef struct cascade_query {
     npv_error error;
 } cascade_query;
 
+/* Where a thread chooses the seeds of a query. */
+typedef struct seed_room {
+    float *maxima;
+    uint64_t *rows;
+} seed_room;
+
 /* What a thread that helps with one query's survivors finds. */
 typedef struct cascade_helper {
     npv_topk top;
@@ -71,8 +85,7 @@ typedef struct cascade_job {
     size_t part_blocks;
     size_t query_count; /* of the group */
     cascade_query *queries;
-    float *seed_room; /* seed_groups of them a thread */
-    size_t seed_groups;
+    seed_room *seed_rooms;   /* one a thread */
     cascade_helper *helpers; /* one a thread but the caller's; for a group of one, of which there is one at most */
 } cascade_job;
 
@@ -224,22 +237,42 @@ static void score_row(const cascade_job *job, const cascade_query *query, uint64
         npv_topk_offer(top, (npv_candidate){key, row});
 }
 
-/* Scores the rows with the highest bounds: those from a floor on, the first of them if there are too many. */
-static void seed(const cascade_job *job, cascade_query *query, float *room) {
+/* Rows that are picked out lie anywhere: asked for some steps ahead, they do not keep the kernels waiting. */
+static void ask_for(const void *bytes, size_t size) {
+    const size_t most = size < MOST_ASKED_FOR ? size : MOST_ASKED_FOR;
+    for (size_t i = 0; i < most; i += CACHE_LINE)
+        __builtin_prefetch((const char *)bytes + i);
+}
+
+static void ask_for_row(const npv_request *request, uint64_t row) {
+    ask_for(request->vectors + row * request->dimensions, request->dimensions * sizeof(float));
+}
+
+/* The rows with the highest bounds: those from a floor on, the first of them if there are too many. */
+static size_t choose_seeds(const cascade_job *job, cascade_query *query, seed_room *room) {
     const size_t wanted = seed_count(job->request);
-    const float floor = seed_floor(job, query, wanted, room);
+    const float floor = seed_floor(job, query, wanted, room->maxima);
+    size_t count = 0;
     uint64_t row = 0;
-    for (size_t left = 2 * wanted; left > 0 && row < job->request->rows; row++) {
-        if (row % NPV_BLOCK_ROWS == 0 && query->maxima[row / NPV_BLOCK_ROWS] < floor) {
+    for (; count < 2 * wanted && row < job->request->rows; row++) {
+        if (row % NPV_BLOCK_ROWS == 0 && query->maxima[row / NPV_BLOCK_ROWS] < floor)
             row += NPV_BLOCK_ROWS - 1;
-        } else if (query->bounds[row] >= floor) {
-            score_row(job, query, row, query->top);
-            left--;
-            query->cost->rows32++;
-        }
+        else if (query->bounds[row] >= floor)
+            room->rows[count++] = row;
     }
     query->seed_floor = floor;
     query->seed_end = row;
+    return count;
+}
+
+static void seed(const cascade_job *job, cascade_query *query, seed_room *room) {
+    const size_t count = choose_seeds(job, query, room);
+    for (size_t i = 0; i < count; i++) {
+        if (i + ROWS_AHEAD < count)
+            ask_for_row(job->request, room->rows[i + ROWS_AHEAD]);
+        score_row(job, query, room->rows[i], query->top);
+    }
+    query->cost->rows32 += count;
 }
 
 /* The least bound that a hit can have, given k rows that are at least as good as the worst of `top`. */
@@ -263,36 +296,63 @@ static bool passes_whole_code(const cascade_job *job, const cascade_query *query
     return (double)bound >= threshold;
 }
 
+/* The survivors of a block that are no seeds; asks for their codes. */
+static size_t find_survivors(const cascade_job *job, const cascade_query *query, size_t number, double threshold,
+                             uint64_t *rows, npv_cascade_cost *cost) {
+    const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
+    const npv_run block = block_of(job->request, number);
+    size_t count = 0;
+    for (uint64_t row = block.first; row < block.first + block.count; row++) {
+        if (!((double)query->bounds[row] >= threshold) || query->bounds[row] == -HUGE_VALF)
+            continue;
+        cost->survivors++;
+        if (is_seed(query, row))
+            continue;
+        rows[count++] = row;
+        ask_for(npv_plane_row(&job->codes->high, row, plane_bytes), plane_bytes);
+        ask_for(npv_plane_row(&job->codes->low, row, plane_bytes), plane_bytes);
+    }
+    return count;
+}
+
 /* Looks at the survivors of a block. `start` is the threshold after step 2; `top` may know a better one. */
 static void refine_block(const cascade_job *job, const cascade_query *query, size_t number, double start, npv_topk *top,
                          npv_cascade_cost *cost) {
-    const npv_run block = block_of(job->request, number);
-    double threshold = start;
-    for (uint64_t row = block.first; row < block.first + block.count; row++) {
-        const float bound = query->bounds[row];
-        if (!((double)bound >= threshold) || bound == -HUGE_VALF || is_seed(query, row))
-            continue;
+    uint64_t rows[NPV_BLOCK_ROWS];
+    const size_t count = find_survivors(job, query, number, start, rows, cost);
+    for (size_t i = 0; i < count; i++) {
         const double known = threshold_of(job, query, top);
-        threshold = known > start ? known : start;
+        const double threshold = known > start ? known : start;
+        if ((double)query->bounds[rows[i]] < threshold)
+            continue;
         if (job->bits == 4) {
             cost->rows8++;
-            if (!passes_whole_code(job, query, row, threshold))
+            if (!passes_whole_code(job, query, rows[i], threshold))
                 continue;
         }
         cost->rows32++;
-        score_row(job, query, row, top);
+        score_row(job, query, rows[i], top);
     }
 }
 
+/* Above this number of survivors it is cheaper to score all rows, one after the other, than to pick them out. */
+static double too_many_survivors(const npv_request *request) {
+    return 0.6 * (double)request->eligible_count;
+}
+
+/*
+ * How many rows survive; or, if there are few blocks with survivors, how many of those: then there cannot be too many
+ * survivors, nor enough to share out, and they need not be counted.
+ */
 static uint64_t count_survivors(const cascade_job *job, const cascade_query *query, double threshold) {
+    uint64_t blocks = 0;
     uint64_t survivors = 0;
-    for (size_t number = 0; number < job->blocks; number++) {
-        if (!((double)query->maxima[number] >= threshold))
-            continue;
-        const npv_run block = block_of(job->request, number);
-        for (uint64_t row = block.first; row < block.first + block.count; row++)
-            survivors += (double)query->bounds[row] >= threshold && query->bounds[row] > -HUGE_VALF;
-    }
+    for (size_t number = 0; number < job->blocks; number++)
+        blocks += (double)query->maxima[number] >= threshold;
+    if (blocks <= FEW_BLOCKS && (double)(blocks * NPV_BLOCK_ROWS) <= too_many_survivors(job->request))
+        return blocks;
+    for (uint64_t row = 0; row < job->request->rows; row++)
+        survivors += (double)query->bounds[row] >= threshold && query->bounds[row] > -HUGE_VALF;
     return survivors;
 }
 
@@ -317,13 +377,14 @@ static void refine_part(void *context, size_t part, unsigned worker) {
 }
 
 /* Only the query of a group of one may be shared out: those of larger groups have a thread each. */
-static void refine(const cascade_job *job, cascade_query *query, double threshold) {
-    const size_t parts = query->cost->survivors > SHARED_SURVIVORS ? 8 * (size_t)job->request->threads : 1;
+static void refine(const cascade_job *job, cascade_query *query, double threshold, uint64_t survivors) {
+    const size_t parts = survivors > SHARED_SURVIVORS ? 8 * (size_t)job->request->threads : 1;
     refining self = {job, query, threshold, (job->blocks + parts - 1) / parts};
     npv_workers_run(job->request->workers, (job->blocks + self.part_blocks - 1) / self.part_blocks, refine_part, &self);
     if (job->query_count > 1)
         return;
     for (unsigned i = 0; i + 1 < job->request->threads; i++) {
+        query->cost->survivors += job->helpers[i].cost.survivors;
         query->cost->rows8 += job->helpers[i].cost.rows8;
         query->cost->rows32 += job->helpers[i].cost.rows32;
         for (size_t j = 0; j < job->helpers[i].top.count; j++)
@@ -347,26 +408,33 @@ static npv_status scan_plainly(const cascade_job *job, cascade_query *query, npv
 static void finish_query(void *context, size_t number, unsigned worker) {
     const cascade_job *job = context;
     cascade_query *query = &job->queries[number];
-    seed(job, query, job->seed_room + worker * job->seed_groups);
+    seed(job, query, &job->seed_rooms[worker]);
     const double threshold = threshold_of(job, query, query->top);
-    query->cost->survivors = count_survivors(job, query, threshold);
-    if ((double)query->cost->survivors > TOO_MANY_SURVIVORS * (double)job->request->eligible_count)
-        query->status = scan_plainly(job, query, &query->error);
-    else
-        refine(job, query, threshold);
+    const uint64_t survivors = count_survivors(job, query, threshold);
+    if ((double)survivors <= too_many_survivors(job->request)) {
+        refine(job, query, threshold, survivors);
+        return;
+    }
+    query->cost->survivors = survivors;
+    query->status = scan_plainly(job, query, &query->error);
+}
+
+static void prepare_query(void *context, size_t number, unsigned worker) {
+    const cascade_job *job = context;
+    cascade_query *query = &job->queries[number];
+    (void)worker;
+    npv_bounder_prepare(job->request, job->codes, query->prepared, &query->bounder);
+    *(job->bits == 4 ? &query->cost->rows4 : &query->cost->rows8) = job->request->eligible_count;
 }
 
 static npv_status run_group(cascade_job *job, npv_error *error) {
-    const npv_request *request = job->request;
-    for (size_t i = 0; i < job->query_count; i++) {
-        npv_bounder_prepare(request, job->codes, job->queries[i].prepared, &job->queries[i].bounder);
-        *(job->bits == 4 ? &job->queries[i].cost->rows4 : &job->queries[i].cost->rows8) = request->eligible_count;
-    }
-    npv_workers_run(request->workers, (job->blocks + job->part_blocks - 1) / job->part_blocks, bound_part, job);
+    npv_workers *workers = job->request->workers;
+    npv_workers_run(workers, job->query_count, prepare_query, job);
+    npv_workers_run(workers, (job->blocks + job->part_blocks - 1) / job->part_blocks, bound_part, job);
     if (job->query_count == 1)
-        finish_query(job, 0, 0);
+        finish_query(job, 0, 0); /* not as a job, so that it may share out its survivors as one */
     else
-        npv_workers_run(request->workers, job->query_count, finish_query, job);
+        npv_workers_run(workers, job->query_count, finish_query, job);
     for (size_t i = 0; i < job->query_count; i++)
         if (job->queries[i].status != NPV_OK) {
             if (error != NULL)
@@ -385,7 +453,9 @@ typedef struct cascade_memory {
     float *maxima;
     npv_candidate *candidates;
     cascade_query *queries;
-    float *seed_room;
+    float *seed_maxima;
+    uint64_t *seed_rows;
+    seed_room *seed_rooms;
     cascade_helper *helpers;
 } cascade_memory;
 
@@ -395,7 +465,9 @@ static void free_memory(cascade_memory *memory) {
     free(memory->maxima);
     free(memory->candidates);
     free(memory->queries);
-    free(memory->seed_room);
+    free(memory->seed_maxima);
+    free(memory->seed_rows);
+    free(memory->seed_rooms);
     free(memory->helpers);
 }
 
@@ -412,19 +484,26 @@ static int8_t *new_coarse(size_t group, size_t dimensions) {
 }
 
 static npv_status make_memory(cascade_memory *memory, const npv_request *request, size_t blocks, size_t group,
-                              size_t seed_groups, npv_error *error) {
+                              npv_error *error) {
     const size_t threads = request->threads;
+    const size_t seeds = seed_count(request);
+    const size_t seed_groups = blocks > SEED_GROUPS * seeds ? blocks : SEED_GROUPS * seeds;
     memory->coarse = new_coarse(group, request->dimensions);
     memory->bounds = malloc(group * blocks * NPV_BLOCK_ROWS * sizeof *memory->bounds);
     memory->maxima = malloc(group * blocks * sizeof *memory->maxima);
     memory->candidates = malloc(threads * request->k * sizeof *memory->candidates);
     memory->queries = calloc(group, sizeof *memory->queries);
-    memory->seed_room = malloc(threads * seed_groups * sizeof *memory->seed_room);
+    memory->seed_maxima = malloc(threads * seed_groups * sizeof *memory->seed_maxima);
+    memory->seed_rows = malloc(threads * 2 * seeds * sizeof *memory->seed_rows);
+    memory->seed_rooms = calloc(threads, sizeof *memory->seed_rooms);
     memory->helpers = calloc(threads, sizeof *memory->helpers);
     if (memory->coarse == NULL || memory->bounds == NULL || memory->maxima == NULL || memory->candidates == NULL ||
-        memory->queries == NULL || memory->seed_room == NULL || memory->helpers == NULL)
+        memory->queries == NULL || memory->seed_maxima == NULL || memory->seed_rows == NULL ||
+        memory->seed_rooms == NULL || memory->helpers == NULL)
         return npv_fail_memory(error, "the bounds of a search",
                                group * blocks * (NPV_BLOCK_ROWS + 1) * sizeof *memory->bounds);
+    for (size_t i = 0; i < threads; i++)
+        memory->seed_rooms[i] = (seed_room){memory->seed_maxima + i * seed_groups, memory->seed_rows + i * 2 * seeds};
     for (size_t i = 0; i + 1 < threads; i++)
         memory->helpers[i].top = (npv_topk){memory->candidates + i * request->k, 0, request->k};
     return NPV_OK;
@@ -433,7 +512,7 @@ static npv_status make_memory(cascade_memory *memory, const npv_request *request
 /* Whole tiles, as far as the bounds of their rows keep within GROUP_BYTES; fewer queries if there are no more. */
 static size_t group_size(const npv_request *request, size_t blocks) {
     const size_t tiles = GROUP_BYTES / (blocks * NPV_BLOCK_ROWS * sizeof(float)) / NPV_TILE;
-    const size_t most = NPV_TILE * (tiles < 1 ? 1 : tiles < MOST_TILES ? tiles : MOST_TILES);
+    const size_t most = NPV_TILE * (tiles < LEAST_TILES ? LEAST_TILES : tiles < MOST_TILES ? tiles : MOST_TILES);
     return request->query_count < most ? request->query_count : most;
 }
 
@@ -465,18 +544,15 @@ npv_status npv_cascade(const npv_request *request, const npv_codes *codes, int b
                        npv_cascade_cost *costs, npv_error *error) {
     const size_t blocks = (size_t)((request->rows + NPV_BLOCK_ROWS - 1) / NPV_BLOCK_ROWS);
     const size_t group = group_size(request, blocks);
-    const size_t wanted = SEED_GROUPS * seed_count(request);
-    const size_t seed_groups = blocks > wanted ? blocks : wanted;
     cascade_memory memory = {0};
-    npv_status status = make_memory(&memory, request, blocks, group, seed_groups, error);
+    npv_status status = make_memory(&memory, request, blocks, group, error);
     cascade_job job = {.request = request,
                        .codes = codes,
                        .bits = bits,
                        .blocks = blocks,
                        .part_blocks = blocks_in_a_part(request, bits, blocks),
                        .queries = memory.queries,
-                       .seed_room = memory.seed_room,
-                       .seed_groups = seed_groups,
+                       .seed_rooms = memory.seed_rooms,
                        .helpers = memory.helpers};
     for (size_t done = 0; done < request->query_count && status == NPV_OK; done += job.query_count) {
         const size_t left = request->query_count - done;
