@@ -9,63 +9,11 @@
 
 #include <cmocka.h>
 
+#include "failing_malloc.h"
 #include "forge.h"
 #include "meta/json.h"
 #include "npz/archive.h"
 #include "npz/npy.h"
-
-/* With the GNU C library, and where no sanitizer does so already, the program takes the place of malloc: the one call
- * that is chosen fails, and what is not freed is counted. */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED
-#endif
-#endif
-#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && !defined(SANITIZED)
-#define FAILING_MALLOC
-#include <errno.h>
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *memory, size_t size);
-void __libc_free(void *memory);
-
-static long until_failure = -1; /* calls that still succeed; below 0: all do */
-static long alive;
-
-static bool fails(void) {
-    if (until_failure < 0 || until_failure-- > 0)
-        return false;
-    errno = ENOMEM;
-    return true;
-}
-
-static void *counted(void *memory) {
-    alive += memory != NULL;
-    return memory;
-}
-
-void *malloc(size_t size) {
-    return fails() ? NULL : counted(__libc_malloc(size));
-}
-
-void *calloc(size_t count, size_t size) {
-    return fails() ? NULL : counted(__libc_calloc(count, size));
-}
-
-void *realloc(void *memory, size_t size) {
-    if (fails())
-        return NULL;
-    void *moved = __libc_realloc(memory, size);
-    alive += memory == NULL && moved != NULL;
-    return moved;
-}
-
-void free(void *memory) {
-    alive -= memory != NULL;
-    __libc_free(memory);
-}
-#endif
 
 enum { ROWS = 5, DIMENSIONS = 3 };
 
