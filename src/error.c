@@ -36,5 +36,6 @@ npv_status npv_fail_memory(npv_error *error, const char *what, size_t bytes) {
 
 npv_status npv_fail_io(npv_error *error, const char *path, const char *doing) {
     const int reason = errno;
-    return npv_fail(error, NPV_E_IO, "%s: %s failed: %s", path, doing, strerror(reason));
+    return npv_fail(error, reason == ENOMEM ? NPV_E_MEMORY : NPV_E_IO, "%s: %s failed: %s", path, doing,
+                    strerror(reason));
 }

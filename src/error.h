@@ -14,7 +14,7 @@ npv_status npv_fail_at(npv_error *error, npv_status code, size_t position, const
 /* NPV_E_MEMORY: "out of memory: <what>, <bytes> bytes". */
 npv_status npv_fail_memory(npv_error *error, const char *what, size_t bytes);
 
-/* NPV_E_IO: "<path>: <doing> failed: <strerror(errno)>". */
+/* NPV_E_IO, or NPV_E_MEMORY after ENOMEM: "<path>: <doing> failed: <strerror(errno)>". */
 npv_status npv_fail_io(npv_error *error, const char *path, const char *doing);
 
 #endif
