@@ -37,6 +37,14 @@ fi
 "$cc" -o "$work/shared" "$source/tests/install/main.c" $(pkg-config --cflags --libs npvec) "-Wl,-rpath,$installed"
 works "pkg-config, shared" "$work/shared"
 
+# The program of the README, as it stands there.
+sed -n '/^```c$/,/^```$/p' "$source/README.md" | sed '/^```/d' >"$work/titles.c"
+# shellcheck disable=SC2046 # words
+"$cc" -o "$work/titles" "$work/titles.c" $(pkg-config --cflags --libs npvec) "-Wl,-rpath,$installed"
+(cd "$work" && ./titles >titles.printed) || fail "the program of the README failed"
+printf 'row 0 scores 0.994\nrow 2 scores 0.685\nrow 1 scores 0.110\n' | diff - "$work/titles.printed" ||
+    fail "the program of the README printed something else"
+
 # By the name of its file, because a linker that can choose takes the shared one.
 # shellcheck disable=SC2046 # words
 "$cc" -o "$work/static" "$source/tests/install/main.c" \
