@@ -89,15 +89,18 @@ static bool codes_pay(npv_store *store, const npv_request *request) {
 /*
  * Once there are codes, a search reads a few rows of a mapped file. They need not stay resident: pages that are let go
  * remain in the system's cache. Otherwise a thousand searches would make most of the file count as our memory, because
- * the system maps its neighbours with every page.
+ * the system maps its neighbours with every page. Letting go costs some page faults for each search, about 0.1 ms, which
+ * does not pay for small files.
  */
 #define FAULT_AROUND ((uint64_t)64 << 10)
-#define RESIDENT_SHARE 50
+#define RESIDENT_SHARE 32
+#define SMALL_FILE ((uint64_t)64 << 20)
 
 static void forget_rows(npv_store *store, uint64_t rows32) {
     const uint64_t row_bytes = store->dimensions * sizeof(float);
+    const uint64_t bytes = store->rows * row_bytes;
     store->touched += rows32 * (row_bytes > FAULT_AROUND ? row_bytes : FAULT_AROUND);
-    if (!store->mapped || store->touched < store->rows * row_bytes / RESIDENT_SHARE)
+    if (!store->mapped || bytes < SMALL_FILE || store->touched < bytes / RESIDENT_SHARE)
         return;
     npv_array_forget_file(&store->vectors);
     store->touched = 0;
