@@ -35,8 +35,9 @@
  *  - Nothing here prints, exits, or reads the environment.
  *  - Vectors are float32, row after row without gaps (C order): `count` rows of `dimensions` floats.
  *  - Rows are numbered from 0 in the order in which they were added.
- *  - Option and result structs are led by their own size, so that they can grow without breaking callers: start from
- *    the *_INIT value, or set `size` yourself and zero the rest. NULL options mean the *_INIT value.
+ *  - Structs that callers fill are led by their own size, so that they can grow without breaking callers: start option
+ *    structs and batches from their *_INIT value, and set `size` in those that are to be filled. NULL options mean the
+ *    *_INIT value.
  *  - Text is UTF-8 and ends with a zero byte. Paths are what open(2) takes.
  *
  * Threads
@@ -304,10 +305,12 @@ typedef struct npv_hits {
  * faster than one by one, with the same bits.
  *
  * Work is in proportion to rows x dimensions x queries, divided among the store's threads; memory to k x queries x
- * threads. Once searches have read as much as that costs, the store makes a coarse copy of its rows (8 bits a
- * dimension and 20 bytes a row, about 26 % of the vectors' size) and from then on reads an eighth of the bytes and the
- * few rows that these cannot rule out; the answer stays the same to the bit. Codes are never saved; npv_clear frees
- * them, and `no_codes` forbids them. NPV_E_ARGUMENT: k = 0, no finite query, a query of length zero where it must be normalised, a row listed
+ * threads, and some bytes for each row. Once searches have read as much as it costs, the store makes a coarse copy of its
+ * rows (8 bits a dimension and 20 bytes a row, about 26 % of the vectors' size), and from then on reads an eighth of the
+ * bytes and the few rows that these cannot rule out; the answer stays the same to the bit. The copy is never saved;
+ * npv_clear frees it, and `no_codes` forbids it.
+ *
+ * NPV_E_ARGUMENT: k = 0, a query that is not finite, a query of length zero where it must be normalised, a row listed
  * twice, a stored row of length zero that cosine would have to score. NPV_E_RANGE: a row of within_rows outside the
  * store.
  */
