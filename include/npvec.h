@@ -191,7 +191,7 @@ typedef struct npv_info {
 /* Fills *info. O(1). */
 NPV_API npv_status npv_get_info(npv_store *store, npv_info *info, npv_error *error);
 
-/* Rows in the store. O(1). */
+/* Rows in the store, which must not be NULL. O(1). */
 NPV_API uint64_t npv_count(npv_store *store);
 
 /* -------------------------------------------------------------------------------------------------------- Rows -- */
@@ -221,7 +221,7 @@ NPV_API npv_status npv_clear(npv_store *store, npv_error *error);
 /*
  * All vectors, npv_count(store) x dimensions, borrowed: valid until npv_close. Rows never move, so the pointer stays
  * good while rows are added (which then stand behind the ones already there); after npv_clear what it points to is
- * unspecified, but may still be read. NULL for a store that never had a row.
+ * unspecified, but may still be read. NULL for a store that never had a row. `store` must not be NULL.
  */
 NPV_API const float *npv_vectors(npv_store *store);
 

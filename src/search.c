@@ -127,12 +127,12 @@ static npv_status prepare_rows(search_job *job, npv_error *error) {
 
 static npv_status prepare_lengths(search_job *job, npv_error *error) {
     npv_request *request = &job->request;
-    if (request->metric == NPV_DOT || (request->metric == NPV_COSINE && job->store->normalize))
+    if (request->metric != NPV_COSINE || job->store->normalize)
         return NPV_OK;
     const npv_status status = npv_store_lengths(job->store, &request->lengths, error);
-    request->divide = request->metric == NPV_COSINE;
-    if (status != NPV_OK || !request->divide)
+    if (status != NPV_OK)
         return status;
+    request->divide = true;
     return job->store->zero_rows > 0 ? refuse_zero_rows(request, error) : NPV_OK;
 }
 
@@ -192,9 +192,13 @@ static void add_cost(npv_cascade_cost *sum, const npv_cascade_cost *cost) {
 }
 
 static npv_status run_cascade(search_job *job, npv_error *error) {
-    const npv_request *request = &job->request;
+    npv_request *request = &job->request;
     npv_cascade_cost cost = {0};
-    const npv_status status = npv_cascade(request, &job->store->codes, (int)job->plan, job->tops, job->costs, error);
+    npv_status status = NPV_OK;
+    if (request->metric == NPV_EUCLIDEAN) /* bounds of distances need them; scores of distances do not */
+        status = npv_store_lengths(job->store, &request->lengths, error);
+    if (status == NPV_OK)
+        status = npv_cascade(request, &job->store->codes, (int)job->plan, job->tops, job->costs, error);
     if (status != NPV_OK)
         return status;
     for (size_t i = 0; i < request->query_count; i++)

@@ -36,7 +36,7 @@ struct npv_store {
     npv_buffer typed;        /* metadata.npy of a typed store */
     npv_archive *archive;    /* not NULL: documents or typed metadata have not been read yet */
 
-    npv_array lengths; /* double, |x| of the first lengths_known rows: made at the first search that divides */
+    npv_array lengths; /* double, |x| of the first lengths_known rows: made at the first search that needs them */
     uint64_t lengths_known;
     uint64_t zero_rows; /* of those, how many are zero */
 

@@ -618,10 +618,13 @@ static void seeds_below_the_limit_are_no_threshold(void **state) {
 
 /* --------------------------------------------------------------------------------------------------------- Store -- */
 
+static npv_metric metric_of_searches = NPV_COSINE;
+
 static npv_hits search(npv_store *store, const float *queries, size_t count, size_t k, int exhaustive,
                        npv_explain *explain) {
     npv_search_options options = NPV_SEARCH_OPTIONS_INIT;
     npv_hits hits;
+    options.metric = metric_of_searches;
     options.k = k;
     options.exhaustive = exhaustive;
     options.explain = explain;
@@ -681,6 +684,32 @@ static void codes_follow_the_store(void **state) {
     add(store, vectors, 2000);
     expect_both_ways_equal(store, vectors, 2);
     npv_close(store);
+    free(vectors);
+}
+
+/* What a cascade needs beside codes depends on the metric and on whether rows are normalised. */
+static void every_metric_of_a_store_may_cascade(void **state) {
+    (void)state;
+    enum { rows = 4000, dimensions = 64 };
+    oracle_random random = {14};
+    float *vectors = oracle_vectors(&random, rows, dimensions);
+    for (size_t row = 0; row < rows; row++)
+        around_one_direction(vectors + row * dimensions, row, dimensions, vectors);
+    for (int normalize = NPV_NORMALIZE_ON; normalize <= NPV_NORMALIZE_OFF; normalize++)
+        for (int metric = NPV_COSINE; metric <= NPV_EUCLIDEAN; metric++) {
+            npv_store_options options = NPV_STORE_OPTIONS_INIT;
+            npv_store *store = NULL;
+            options.dimensions = dimensions;
+            options.normalize = (npv_normalize)normalize;
+            assert_int_equal(npv_create(&options, &store, NULL), NPV_OK);
+            add(store, vectors, rows - 100);
+            metric_of_searches = (npv_metric)metric;
+            expect_both_ways_equal(store, vectors, 1);
+            add(store, vectors + (rows - 100) * dimensions, 100);
+            expect_both_ways_equal(store, vectors + 7 * dimensions, 9);
+            npv_close(store);
+        }
+    metric_of_searches = NPV_COSINE;
     free(vectors);
 }
 
@@ -749,6 +778,7 @@ int main(void) {
     const struct CMUnitTest threads[] = {
         cmocka_unit_test(large_worlds_are_shared_out),
         cmocka_unit_test(codes_follow_the_store),
+        cmocka_unit_test(every_metric_of_a_store_may_cascade),
         cmocka_unit_test(codes_may_be_forbidden),
     };
     /* The thread sanitizer is slow, and has nothing to find where one thread does sums. */
