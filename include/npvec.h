@@ -2,8 +2,8 @@
  * npvec - an embedded, exact vector store.
  *
  * One .npz file is the database: np.load reads what npvec writes, and npvec reads what np.savez writes. Vectors are
- * float32 rows; each row may carry a JSON document. A search compares the query with every row and returns the true
- * nearest ones: there is no index to build and no recall to tune.
+ * float32 rows; each row may carry an id and a JSON document, or typed fields. A search compares the query with every row
+ * that a filter lets through, and returns the true nearest ones: there is no index to build and no recall to tune.
  *
  * Caveats first
  *
@@ -34,7 +34,8 @@
  *    fills *error, leaves its other outputs untouched, and leaves the store as it was before the call.
  *  - Nothing here prints, exits, or reads the environment.
  *  - Vectors are float32, row after row without gaps (C order): `count` rows of `dimensions` floats.
- *  - Rows are numbered from 0 in the order in which they were added.
+ *  - Rows are numbered from 0 in the order in which they were added. A row that is replaced keeps its number. A deleted
+ *    row keeps its place, and the others their numbers, until npv_save, which closes the gaps.
  *  - Structs that callers fill are led by their own size, so that they can grow without breaking callers: start option
  *    structs and batches from their *_INIT value, and set `size` in those that are to be filled. NULL options mean the
  *    *_INIT value.
@@ -77,7 +78,9 @@ NPV_API const char *npv_version(void);
 typedef enum npv_status {
     NPV_OK = 0,
     NPV_E_ARGUMENT = 10,    /* the caller's value is wrong: dimensions, k = 0, a vector that is not finite, bad JSON */
-    NPV_E_RANGE = 20,       /* a row number outside the store */
+    NPV_E_RANGE = 20,       /* a row number outside the store, or of a deleted row */
+    NPV_E_NOT_FOUND = 22,   /* no row has this id; no such field */
+    NPV_E_EXISTS = 24,      /* another row has this id */
     NPV_E_MEMORY = 30,      /* memory or address space could not be had */
     NPV_E_IO = 40,          /* a system call on a file failed; the message carries the system's reason */
     NPV_E_FORMAT = 50,      /* the file is damaged, or is not a file that npvec reads */
@@ -100,6 +103,10 @@ typedef struct npv_error {
 #define NPV_MAX_DOCUMENT_BYTES 16777216 /* one document, as JSON and as stored */
 #define NPV_MAX_DOCUMENT_DEPTH 128      /* arrays and objects inside one another */
 #define NPV_MAX_THREADS 64
+#define NPV_MAX_ID_BYTES 512            /* one id, in UTF-8 */
+#define NPV_MAX_FIELDS 1024             /* typed fields of a store */
+#define NPV_MAX_FILTER_BYTES 16777216   /* text of a filter, and its parameters */
+#define NPV_MAX_FILTER_DEPTH 128        /* conditions inside one another */
 
 /* ------------------------------------------------------------------------------------------------------ Stores -- */
 
@@ -111,6 +118,15 @@ typedef enum npv_normalize {
     NPV_NORMALIZE_OFF = 2   /* rows are kept as given; cosine divides by their lengths */
 } npv_normalize;
 
+/*
+ * A typed field: a name and NumPy's type without byte order: "b1", "i1" to "i8", "u1" to "u8", "f2" to "f8", "U<characters>",
+ * "S<bytes>", "M8[<unit>]", "m8[<unit>]".
+ */
+typedef struct npv_field {
+    const char *name;
+    const char *type;
+} npv_field;
+
 typedef struct npv_store_options {
     size_t size;             /* sizeof(npv_store_options) */
     size_t dimensions;       /* floats in a vector, 1 to NPV_MAX_DIMENSIONS; npv_open: 0, or what the file must have */
@@ -118,9 +134,11 @@ typedef struct npv_store_options {
     unsigned threads;        /* threads of one search, the caller's included; 0: the machine's processors, at most 8 */
     int no_codes;            /* 1: never keep the coarse copy of the rows that makes searches fast (see npv_search) */
     int reserved;            /* 0 */
+    const npv_field *fields; /* npv_create: the typed fields that every row has. NULL: rows have documents. npv_open: NULL */
+    size_t field_count;
 } npv_store_options;
 
-#define NPV_STORE_OPTIONS_INIT {sizeof(npv_store_options), 0, NPV_NORMALIZE_AUTO, 0, 0, 0}
+#define NPV_STORE_OPTIONS_INIT {sizeof(npv_store_options), 0, NPV_NORMALIZE_AUTO, 0, 0, 0, NULL, 0}
 
 /*
  * Makes an empty store in memory. `options->dimensions` is required. *store is the caller's, to be passed to
@@ -172,12 +190,13 @@ NPV_API npv_status npv_save(npv_store *store, const char *path, const npv_save_o
 typedef enum npv_metadata_kind {
     NPV_METADATA_NONE = 0,      /* no row has a document */
     NPV_METADATA_DOCUMENTS = 1, /* rows have JSON documents */
-    NPV_METADATA_TYPED = 2      /* a structured NumPy array; kept byte for byte, not yet readable through this API */
+    NPV_METADATA_TYPED = 2      /* rows have typed fields (npv_get_schema): a structured array in the file */
 } npv_metadata_kind;
 
 typedef struct npv_info {
     size_t size; /* sizeof(npv_info), set by the caller */
-    uint64_t rows;
+    uint64_t rows;    /* without deleted ones */
+    uint64_t row_end; /* row numbers are below; equals `rows` unless rows were deleted since the last npv_save */
     size_t dimensions;
     int normalize; /* 1: rows have unit length */
     npv_metadata_kind metadata;
@@ -185,13 +204,14 @@ typedef struct npv_info {
     unsigned threads;    /* of one search */
     const char *kernels; /* "scalar", "avx2", "avx512", "neon", "neon-dot" */
     const char *path;    /* where npv_save writes; NULL: nowhere yet. Valid until the next npv_save or npv_close */
+    uint64_t ids;        /* rows that have an id */
     char origin[160];    /* how the vectors came in: "mapped", or "converted: float64, Fortran order" and the like */
 } npv_info;
 
 /* Fills *info. O(1). */
 NPV_API npv_status npv_get_info(npv_store *store, npv_info *info, npv_error *error);
 
-/* Rows in the store, which must not be NULL. O(1). */
+/* Rows in the store, without deleted ones. The store must not be NULL. O(1). */
 NPV_API uint64_t npv_count(npv_store *store);
 
 /* -------------------------------------------------------------------------------------------------------- Rows -- */
@@ -201,27 +221,50 @@ typedef struct npv_batch {
     size_t count;                 /* rows to add */
     const float *vectors;         /* count x dimensions */
     const char *const *documents; /* count JSON texts, each NULL for a row without one; or NULL: no row has one */
+    const char *const *ids;       /* count ids, each NULL for a row without one; or NULL: no row has one */
+    const void *records;          /* of a store with typed fields: count records (npv_get_schema), or NULL: `documents` */
 } npv_batch;
 
-#define NPV_BATCH_INIT {sizeof(npv_batch), 0, NULL, NULL}
+#define NPV_BATCH_INIT {sizeof(npv_batch), 0, NULL, NULL, NULL, NULL}
 
 /*
  * Adds the rows of `batch`, all or none; they get consecutive row numbers, the first of which is stored in *first_row
  * (may be NULL). Everything is copied. O(count x dimensions); rows that are already in the store are never copied.
  *
+ * Ids are unique, not empty, and UTF-8. A store with typed fields takes records, or documents: JSON objects with exactly
+ * its fields, each with a value that its type holds without loss (text that fits, integers in range, ISO 8601 dates);
+ * numbers for "f2" and "f4" are rounded as NumPy does.
+ *
  * Errors name the first row of the batch (from 0) that is at fault: NPV_E_ARGUMENT for a component that is not finite,
- * a vector of length zero in a store that normalises, a document that is not JSON (with position). Integers in
- * documents must fit 64 bits.
+ * a vector of length zero in a store that normalises, a document that is not JSON (with position), a value that does
+ * not fit its field; NPV_E_EXISTS for an id that another row has. Integers in documents must fit 64 bits.
  */
 NPV_API npv_status npv_add(npv_store *store, const npv_batch *batch, uint64_t *first_row, npv_error *error);
 
-/* Removes all rows and frees their memory. The file is unchanged until npv_save. */
+/*
+ * The same for rows that may be there: a row whose id is in the store replaces vector, document or record of the row with
+ * that id, in place; the others are added. All of them have an id, each another. Their row numbers are stored in `rows`
+ * (count of them, or NULL), and how many were replaced in *replaced (may be NULL).
+ */
+NPV_API npv_status npv_upsert(npv_store *store, const npv_batch *batch, uint64_t *rows, uint64_t *replaced,
+                              npv_error *error);
+
+/*
+ * Deletes the selected rows (see npv_selection), all or none, and stores their number in *deleted (may be NULL). Their
+ * ids are free at once; their space is, and row numbers close up, at the next npv_save. A selection that does not say
+ * which rows is refused: npv_clear removes all.
+ */
+typedef struct npv_selection npv_selection;
+NPV_API npv_status npv_delete(npv_store *store, const npv_selection *selection, uint64_t *deleted, npv_error *error);
+
+/* Removes all rows and frees their memory; fields stay declared. The file is unchanged until npv_save. */
 NPV_API npv_status npv_clear(npv_store *store, npv_error *error);
 
 /*
- * All vectors, npv_count(store) x dimensions, borrowed: valid until npv_close. Rows never move, so the pointer stays
- * good while rows are added (which then stand behind the ones already there); after npv_clear what it points to is
- * unspecified, but may still be read. NULL for a store that never had a row. `store` must not be NULL.
+ * All vectors, row_end (npv_get_info) x dimensions, borrowed: valid until npv_close. Rows never move, so the pointer
+ * stays good while rows are added (which then stand behind the ones already there). Only npv_upsert changes a vector in
+ * its place, and npv_save, where rows were deleted, moves those behind them up; after npv_clear what the pointer points
+ * to is unspecified, but may still be read. NULL for a store that never had a row. `store` must not be NULL.
  */
 NPV_API const float *npv_vectors(npv_store *store);
 
@@ -237,8 +280,116 @@ NPV_API npv_status npv_get_vector(npv_store *store, uint64_t row, const float **
  */
 NPV_API npv_status npv_get_document(npv_store *store, uint64_t row, char **json, npv_error *error);
 
+/* The same, but only these fields of it, in this order: {"author.name": "Ada", "year": 1843}. What is missing is left out. */
+NPV_API npv_status npv_get_fields(npv_store *store, uint64_t row, const char *const *fields, size_t field_count,
+                                  char **json, npv_error *error);
+
+/* The row with this id. NPV_E_NOT_FOUND if there is none. O(1). */
+NPV_API npv_status npv_find(npv_store *store, const char *id, uint64_t *row, npv_error *error);
+
+/* The id of a row, or NULL if it has none. Borrowed: valid until the next call that writes to the store. O(1). */
+NPV_API npv_status npv_get_id(npv_store *store, uint64_t row, const char **id, npv_error *error);
+
+/* The typed fields of a store, and the records themselves. All of it is borrowed, as npv_vectors is. */
+typedef struct npv_schema {
+    size_t size; /* sizeof(npv_schema), set by the caller */
+    const npv_field *fields;
+    size_t field_count;  /* 0: the store has none */
+    size_t record_size;  /* bytes of a record */
+    const char *descr;   /* the record's type as NumPy spells it: "[('year', '<i4'), ('title', '<U200')]" */
+    const void *records; /* row_end of them, without gaps */
+} npv_schema;
+NPV_API npv_status npv_get_schema(npv_store *store, npv_schema *schema, npv_error *error);
+
 /* Frees what the library handed over. NULL is allowed. */
 NPV_API void npv_free(void *memory);
+
+/* ----------------------------------------------------------------------------------------------------- Filters -- */
+
+/*
+ * A condition on the fields of rows, in one of two spellings (docs/filters.md has the grammar and what each operator
+ * means for each type):
+ *
+ *      year >= 2023 AND (citations > ? OR tags CONTAINS 'rag') AND author.name LIKE 'A%' AND source IS NOT NULL
+ *      {"year": {"$gte": 2023}, "$or": [{"citations": {"$gt": 50}}, {"tags": {"$contains": "rag"}}]}
+ *
+ * Logic is SQL's, with three values: a missing field is NULL, and so is a comparison of values of different types. A
+ * row passes if the condition is true.
+ *
+ * `parameters` is a JSON array with a value for each ? in the text, in order; a ? after IN takes an array. NULL: there
+ * are none. *filter is the caller's: npv_filter_free. It belongs to no store, never changes, and may be used by any
+ * number of threads at once. O(length of the text).
+ *
+ * NPV_E_ARGUMENT with the position in `text` (in `parameters`, if the message says so); NPV_E_LIMIT.
+ */
+typedef struct npv_filter npv_filter;
+NPV_API npv_status npv_filter_new(const char *text, const char *parameters, npv_filter **filter, npv_error *error);
+NPV_API void npv_filter_free(npv_filter *filter);
+
+/*
+ * Does the store have the fields that the filter names? NPV_E_NOT_FOUND with the position of the first one that no row
+ * has, and the name that was probably meant. A store with typed fields refuses such a filter wherever it is used; in
+ * documents a field that no row has is just NULL everywhere.
+ */
+NPV_API npv_status npv_filter_check(npv_store *store, const npv_filter *filter, npv_error *error);
+
+/*
+ * Which rows: those that everything says that is given. Start from NPV_SELECTION_INIT: all rows.
+ *
+ * Filters read columns, which are made from the documents when a field is first named, in O(rows), and kept up to date
+ * from then on. A filter then costs a few bytes a row and field.
+ */
+struct npv_selection {
+    size_t size;              /* sizeof(npv_selection) */
+    const npv_filter *filter; /* rows that pass; NULL: all */
+    const uint64_t *rows;     /* these rows, each at most once; NULL: all. NPV_E_RANGE for one that is not there */
+    size_t row_count;
+    const char *const *ids; /* rows with these ids; ids that no row has are passed over; NULL: all */
+    size_t id_count;
+};
+
+#define NPV_SELECTION_INIT {sizeof(npv_selection), NULL, NULL, 0, NULL, 0}
+
+/* Stores the number of selected rows in *count. `selection` NULL: all. */
+NPV_API npv_status npv_count_selected(npv_store *store, const npv_selection *selection, uint64_t *count,
+                                      npv_error *error);
+
+typedef struct npv_select_options {
+    size_t size;                    /* sizeof(npv_select_options) */
+    const npv_selection *selection; /* NULL: all rows */
+    const char *order_by;           /* field; NULL: in order of row numbers */
+    int descending;
+    int reserved;    /* 0 */
+    uint64_t offset; /* selected rows to pass over */
+    uint64_t limit;  /* most rows to return; UINT64_MAX: no limit */
+} npv_select_options;
+
+#define NPV_SELECT_OPTIONS_INIT {sizeof(npv_select_options), NULL, NULL, 0, 0, 0, UINT64_MAX}
+
+/*
+ * The selected rows, without a query, in *rows, which is the caller's: npv_free it. Rows with equal values are in order
+ * of their numbers; values of different types in this order, also when descending: false and true, numbers, text,
+ * others, NULL, missing. O(rows + result log result).
+ */
+NPV_API npv_status npv_select(npv_store *store, const npv_select_options *options, uint64_t **rows, size_t *count,
+                              npv_error *error);
+
+/* A value of a field and how many of the selected rows have it. */
+typedef struct npv_facet {
+    char *json;
+    uint64_t count;
+} npv_facet;
+
+typedef struct npv_facets {
+    size_t count;
+    npv_facet *facet; /* most frequent first; among equals in the order of npv_select */
+    uint64_t missing; /* selected rows without the field */
+} npv_facets;
+
+/* The distinct values of a field. *facets is the caller's: npv_facets_free. O(rows + values log values). */
+NPV_API npv_status npv_get_facets(npv_store *store, const char *field, const npv_selection *selection,
+                                  npv_facets *facets, npv_error *error);
+NPV_API void npv_facets_free(npv_facets *facets);
 
 /* ------------------------------------------------------------------------------------------------------ Search -- */
 
@@ -269,7 +420,8 @@ typedef struct npv_explain {
     uint64_t survivors;    /* rows that the first level could not rule out */
     uint64_t rows_coded;   /* rows of which this call made the coarse copy, */
     double coding_seconds; /* and what that took */
-    double search_seconds; /* without it */
+    double search_seconds; /* without it, and of it */
+    double filter_seconds; /* for the rows that pass the filter */
 } npv_explain;
 
 typedef struct npv_search_options {
@@ -282,10 +434,11 @@ typedef struct npv_search_options {
     const uint64_t *within_rows; /* only these rows, each at most once, in any order; NULL: all rows */
     size_t within_count;         /* of within_rows */
     npv_explain *explain;        /* filled if not NULL */
+    const npv_filter *filter;    /* only rows that pass; NULL: all rows */
 } npv_search_options;
 
 #define NPV_SEARCH_OPTIONS_INIT \
-    {sizeof(npv_search_options), NPV_COSINE, 0, 10, -(double)INFINITY, (double)INFINITY, NULL, 0, NULL}
+    {sizeof(npv_search_options), NPV_COSINE, 0, 10, -(double)INFINITY, (double)INFINITY, NULL, 0, NULL, NULL}
 
 typedef struct npv_hit {
     uint64_t row;

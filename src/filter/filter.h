@@ -1,0 +1,42 @@
+/*
+ * A filter as a tree: what both dialects are parsed to, and what is evaluated. docs/filters.md has grammar and meaning.
+ */
+#ifndef NPV_FILTER_H
+#define NPV_FILTER_H
+
+#include "../meta/column.h"
+
+typedef enum npv_filter_kind {
+    NPV_FILTER_AND, /* children; none: true */
+    NPV_FILTER_OR,  /* children; none: false */
+    NPV_FILTER_NOT, /* one child. != is NOT =, NOT IN is NOT IN, IS NOT NULL is NOT IS NULL */
+    NPV_FILTER_EQUAL,
+    NPV_FILTER_LESS,
+    NPV_FILTER_LESS_OR_EQUAL, /* > is NOT <=, >= is NOT <, BETWEEN is AND of the two: the same in three-valued logic */
+    NPV_FILTER_IN,
+    NPV_FILTER_LIKE,     /* values[0]: the pattern as compiled by pattern.h */
+    NPV_FILTER_CONTAINS, /* an array with an equal element; a text with a part equal to it, by bytes */
+    NPV_FILTER_IS_NULL,  /* missing or null */
+    NPV_FILTER_EXISTS    /* not missing; may be null */
+} npv_filter_kind;
+
+typedef struct npv_filter_node {
+    npv_filter_kind kind;
+    bool ignore_case;      /* LIKE: ASCII letters of either case match */
+    size_t position;       /* in the text, of the field, for errors */
+    size_t path;           /* number of it; for conditions on a field */
+    npv_entry *values;     /* what the field is compared with; IN: sorted by class and value, all different */
+    size_t value_count;
+    bool with_null;        /* IN: NULL was in the list */
+    struct npv_filter_node **children;
+    size_t child_count;
+} npv_filter_node;
+
+struct npv_filter {
+    npv_filter_node *root;
+    npv_path *paths; /* each once */
+    size_t path_count;
+    struct npv_filter_block *blocks; /* memory of nodes, values and their text */
+};
+
+#endif
