@@ -33,17 +33,27 @@ class _StoreOptions(ctypes.Structure):
         ("threads", c_uint),
         ("no_codes", c_int),
         ("reserved", c_int),
+        ("fields", c_void_p),
+        ("field_count", c_size_t),
     ]
 
 
 class _Batch(ctypes.Structure):
-    _fields_ = [("size", c_size_t), ("count", c_size_t), ("vectors", POINTER(c_float)), ("documents", c_void_p)]
+    _fields_ = [
+        ("size", c_size_t),
+        ("count", c_size_t),
+        ("vectors", POINTER(c_float)),
+        ("documents", c_void_p),
+        ("ids", c_void_p),
+        ("records", c_void_p),
+    ]
 
 
 class _Info(ctypes.Structure):
     _fields_ = [
         ("size", c_size_t),
         ("rows", c_uint64),
+        ("row_end", c_uint64),
         ("dimensions", c_size_t),
         ("normalize", c_int),
         ("metadata", c_int),
@@ -51,6 +61,7 @@ class _Info(ctypes.Structure):
         ("threads", c_uint),
         ("kernels", c_char_p),
         ("path", c_char_p),
+        ("ids", c_uint64),
         ("origin", c_char * 160),
     ]
 
@@ -71,6 +82,7 @@ class _Explain(ctypes.Structure):
         ("rows_coded", c_uint64),
         ("coding_seconds", c_double),
         ("search_seconds", c_double),
+        ("filter_seconds", c_double),
     ]
 
 
@@ -85,6 +97,7 @@ class _SearchOptions(ctypes.Structure):
         ("within_rows", c_void_p),
         ("within_count", c_size_t),
         ("explain", POINTER(_Explain)),
+        ("filter", c_void_p),
     ]
 
 

@@ -80,10 +80,12 @@ npv_status npv_fail_row(npv_error *error, uint64_t row, uint64_t rows) {
  */
 #define ENDS_WITH(type, field) \
     _Static_assert(sizeof(type) == offsetof(type, field) + sizeof(((type *)NULL)->field), #type " ends with padding")
-ENDS_WITH(npv_store_options, reserved);
+ENDS_WITH(npv_store_options, field_count);
 ENDS_WITH(npv_save_options, reserved);
-ENDS_WITH(npv_search_options, explain);
-ENDS_WITH(npv_batch, documents);
+ENDS_WITH(npv_search_options, filter);
+ENDS_WITH(npv_batch, records);
+ENDS_WITH(npv_selection, id_count);
+ENDS_WITH(npv_select_options, limit);
 
 npv_status npv_copy_options(void *target, size_t target_size, const void *given, const char *name, npv_error *error) {
     size_t size;
@@ -180,6 +182,7 @@ npv_status npv_get_info(npv_store *store, npv_info *info, npv_error *error) {
     npv_store_lock_for_reading(store);
     npv_info found = {.size = info->size,
                       .rows = store->rows,
+                      .row_end = store->rows,
                       .dimensions = store->dimensions,
                       .normalize = store->normalize,
                       .metadata = store->metadata,

@@ -8,7 +8,7 @@ import os
 
 import numpy as np
 
-OK, ARGUMENT, RANGE, MEMORY, IO, FORMAT, UNSUPPORTED, LIMIT = 0, 10, 20, 30, 40, 50, 60, 70
+OK, ARGUMENT, RANGE, NOT_FOUND, EXISTS, MEMORY, IO, FORMAT, UNSUPPORTED, LIMIT = 0, 10, 20, 22, 24, 30, 40, 50, 60, 70
 COSINE, DOT, EUCLIDEAN = 0, 1, 2
 NO_METADATA, DOCUMENTS, TYPED = 0, 1, 2
 
@@ -38,6 +38,8 @@ class _Batch(_Options):
         ("count", c.c_size_t),
         ("vectors", c.c_void_p),
         ("documents", c.POINTER(c.c_char_p)),
+        ("ids", c.POINTER(c.c_char_p)),
+        ("records", c.c_void_p),
     ]
 
 
@@ -58,6 +60,7 @@ class Info(_Options):
     _fields_ = [
         ("size", c.c_size_t),
         ("rows", c.c_uint64),
+        ("row_end", c.c_uint64),
         ("dimensions", c.c_size_t),
         ("normalize", c.c_int),
         ("metadata", c.c_int),
@@ -65,6 +68,7 @@ class Info(_Options):
         ("threads", c.c_uint),
         ("kernels", c.c_char_p),
         ("path", c.c_char_p),
+        ("ids", c.c_uint64),
         ("origin", c.c_char * 160),
     ]
 
