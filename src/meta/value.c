@@ -187,10 +187,10 @@ static npv_bytes without_zeros(npv_bytes item, size_t unit) {
     return item;
 }
 
-/* The brackets of "<M8[25us]"; there are none around a generic unit. */
-static npv_time load_time(npv_bytes dtype, npv_bytes item) {
-    npv_time time = {load_signed(item), 0, NPV_TIME_GENERIC};
-    if (dtype.size > 3) {
+/* The brackets of "<M8[25us]"; there are none around a generic unit, nor in other types. */
+static npv_time tick_of(npv_bytes dtype) {
+    npv_time time = {0, 0, NPV_TIME_GENERIC};
+    if (dtype.size > 3 && dtype.data[3] == '[') {
         npv_bytes name = {dtype.data + 4, dtype.size - 5};
         while (*name.data >= '0' && *name.data <= '9')
             time.multiple = time.multiple * 10 + (uint32_t)(*take(&name, 1).data - '0');
@@ -201,9 +201,9 @@ static npv_time load_time(npv_bytes dtype, npv_bytes item) {
     return time;
 }
 
-static npv_value numpy_value(npv_bytes dtype, npv_bytes item) {
+npv_value npv_value_of_item(char letter, npv_bytes item, npv_time time) {
     npv_value value = {.kind = NPV_VALUE_INT};
-    switch (dtype.data[1]) {
+    switch (letter) {
     case 'b':
         return (npv_value){.kind = NPV_VALUE_BOOL, .boolean = *item.data != 0};
     case 'i':
@@ -225,11 +225,10 @@ static npv_value numpy_value(npv_bytes dtype, npv_bytes item) {
         return (npv_value){.kind = NPV_VALUE_UTF32, .bytes = without_zeros(item, 4)};
     case 'S':
         return (npv_value){.kind = NPV_VALUE_BYTES, .bytes = without_zeros(item, 1)};
-    case 'M':
-        return (npv_value){.kind = NPV_VALUE_DATETIME, .time = load_time(dtype, item)};
     default:
-        assert(dtype.data[1] == 'm');
-        return (npv_value){.kind = NPV_VALUE_TIMEDELTA, .time = load_time(dtype, item)};
+        assert(letter == 'M' || letter == 'm');
+        time.ticks = load_signed(item);
+        return (npv_value){.kind = letter == 'M' ? NPV_VALUE_DATETIME : NPV_VALUE_TIMEDELTA, .time = time};
     }
 }
 
@@ -243,7 +242,7 @@ static npv_value next_numpy(npv_bytes *rest) {
     take(rest, sizeof SCALAR_MIDDLE - 1);
     const npv_bytes item = take_run(rest, 4);
     take(rest, sizeof SCALAR_END - 1);
-    return numpy_value(dtype, item);
+    return npv_value_of_item((char)dtype.data[1], item, tick_of(dtype));
 }
 
 static npv_value next_long(npv_bytes bytes) {

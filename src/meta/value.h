@@ -94,6 +94,12 @@ typedef struct npv_value {
 /* Takes the next step of a walk: `rest` is what is left of the fragment, and is not empty. */
 npv_value npv_value_next(npv_bytes *rest);
 
+/*
+ * The value of a NumPy item of one of the letters "biufUSMm", little-endian; for M and m `time` says what a tick is. Text
+ * points into the item and loses the zeros at its end.
+ */
+npv_value npv_value_of_item(char letter, npv_bytes item, npv_time time);
+
 /* Steps over one whole value; a container with all that is in it. */
 void npv_value_skip(npv_bytes *rest);
 
