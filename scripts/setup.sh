@@ -51,6 +51,7 @@ need_to_build() {
     need pkg-config pkg-config pkgconf command -v pkg-config
     need zlib zlib1g-dev zlib pkg-config --exists zlib
     need jansson libjansson-dev jansson pkg-config --exists jansson
+    need xxHash libxxhash-dev xxhash pkg-config --exists libxxhash
     need libcsv libcsv-dev libcsv has_csv
 }
 
