@@ -31,6 +31,8 @@ typedef struct input {
     double *scores;
     int32_t *dots;
     float *bounds;
+    uint32_t *codes; /* of a column, one a row */
+    uint64_t *bits;
 } input;
 
 typedef void run_kernel(const npv_kernels *kernels, const input *in);
@@ -73,6 +75,12 @@ static void run_bounds(const npv_kernels *kernels, const input *in) {
     const npv_code_columns columns = {in->headers, in->headers + in->count, in->headers + 2 * in->count,
                                       in->headers + 3 * in->count};
     kernels->bound_rows(&terms, &columns, in->dots, in->count, in->bounds);
+}
+
+/* Rows stay marked from run to run, but for those that are cleared in the first. */
+static void run_rows_in_range(const npv_kernels *kernels, const input *in) {
+    const npv_code_range range = {2, 900, 500, 501};
+    kernels->rows_in_range(&range, in->codes, in->count, in->bits);
 }
 
 static double now(void) {
@@ -121,6 +129,11 @@ static input make_input(const kernel *one, size_t dimensions, size_t bytes) {
     in.dots = allocate(NPV_TILE * in.count * sizeof(int32_t));
     in.bounds = allocate(in.count * sizeof(float));
     in.queries = allocate(NPV_TILE * 2 * in.plane_bytes);
+    in.codes = allocate(in.count * sizeof(uint32_t));
+    in.bits = allocate((in.count + 63) / 64 * sizeof(uint64_t));
+    for (size_t i = 0; i < in.count; i++)
+        in.codes[i] = (uint32_t)(i * 2654435761U % 1000);
+    memset(in.bits, 0xFF, (in.count + 63) / 64 * sizeof(uint64_t));
     for (size_t i = 0; i < floats; i++)
         in.rows[i] = (float)((double)(i * 2654435761U % 2001) / 1000 - 1);
     return in;
@@ -136,6 +149,8 @@ static void free_input(const input *in) {
     free(in->scores);
     free(in->dots);
     free(in->bounds);
+    free(in->codes);
+    free(in->bits);
 }
 
 static size_t float_bytes(size_t dimensions) {
@@ -151,6 +166,11 @@ static size_t header_bytes(size_t dimensions) {
     return 5 * sizeof(float); /* the four columns and the dots */
 }
 
+static size_t code_bytes(size_t dimensions) {
+    (void)dimensions;
+    return sizeof(uint32_t);
+}
+
 static const kernel all[] = {
     {"dot", run_dot, 1, FLOATS, float_bytes},
     {"squared_distance", run_squared_distance, 1, FLOATS, float_bytes},
@@ -158,6 +178,7 @@ static const kernel all[] = {
     {"dot_nibbles", run_dot_nibbles, 1, PLANES, plane_bytes_of},
     {"dot_nibbles_tile", run_dot_nibbles_tile, NPV_TILE, PLANES, plane_bytes_of},
     {"bound_rows", run_bounds, 1, 0, header_bytes},
+    {"rows_in_range", run_rows_in_range, 1, 0, code_bytes},
 };
 
 static void measure(const npv_kernels *kernels, const kernel *one, size_t dimensions) {

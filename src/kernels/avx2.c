@@ -125,6 +125,29 @@ TARGET static inline void wide_reduce4(wide_sum a, wide_sum b, wide_sum c, wide_
 
 #include "bounds_template.h"
 
+/* AVX2 compares without sign only after the highest bits are turned over, which a subtraction does on the way. */
+#define TURN 0x80000000U
+
+TARGET static inline uint64_t rows64_in_range(const uint32_t *codes, uint32_t first, uint32_t size, uint32_t hole_first,
+                                              uint32_t hole_size) {
+    const __m256i first_u32x8 = _mm256_set1_epi32((int)(first + TURN));
+    const __m256i size_u32x8 = _mm256_set1_epi32((int)(size + TURN));
+    const __m256i hole_first_u32x8 = _mm256_set1_epi32((int)(hole_first + TURN));
+    const __m256i hole_size_u32x8 = _mm256_set1_epi32((int)(hole_size + TURN));
+    uint64_t bits = 0;
+    UNROLL
+    for (int i = 0; i < 8; i++) {
+        const __m256i code_u32x8 = _mm256_loadu_si256((const __m256i *)(codes + 8 * i));
+        const __m256i inside = _mm256_cmpgt_epi32(size_u32x8, _mm256_sub_epi32(code_u32x8, first_u32x8));
+        const __m256i in_hole = _mm256_cmpgt_epi32(hole_size_u32x8, _mm256_sub_epi32(code_u32x8, hole_first_u32x8));
+        const int eight = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_andnot_si256(in_hole, inside)));
+        bits |= (uint64_t)(unsigned)eight << 8 * i;
+    }
+    return bits;
+}
+
+#include "rows_template.h"
+
 const npv_kernels npv_kernels_avx2 = {
     .name = "avx2",
     .dot = npv_avx2_dot,
@@ -133,5 +156,6 @@ const npv_kernels npv_kernels_avx2 = {
     .dot_nibbles = code_dot_nibbles,
     .dot_nibbles_tile = code_dot_nibbles_tile,
     .bound_rows = npv_avx2_bound_rows,
+    .rows_in_range = npv_avx2_rows_in_range,
 };
 #endif

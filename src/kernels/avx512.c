@@ -70,6 +70,24 @@ TARGET static inline void wide_reduce4(wide_sum a, wide_sum b, wide_sum c, wide_
 
 #include "code_template.h"
 
+#define KERNEL(name) npv_avx512_##name
+
+TARGET static inline uint64_t rows64_in_range(const uint32_t *codes, uint32_t first, uint32_t size, uint32_t hole_first,
+                                              uint32_t hole_size) {
+    uint64_t bits = 0;
+    UNROLL
+    for (int i = 0; i < 4; i++) {
+        const __m512i code_u32x16 = _mm512_loadu_si512(codes + 16 * i);
+        const __m512i from_first = _mm512_sub_epi32(code_u32x16, _mm512_set1_epi32((int)first));
+        const __m512i from_hole = _mm512_sub_epi32(code_u32x16, _mm512_set1_epi32((int)hole_first));
+        const __mmask16 inside = _mm512_cmplt_epu32_mask(from_first, _mm512_set1_epi32((int)size));
+        bits |= (uint64_t)_mm512_mask_cmpge_epu32_mask(inside, from_hole, _mm512_set1_epi32((int)hole_size)) << 16 * i;
+    }
+    return bits;
+}
+
+#include "rows_template.h"
+
 const npv_kernels npv_kernels_avx512 = {
     .name = "avx512",
     .dot = npv_avx2_dot,
@@ -78,5 +96,6 @@ const npv_kernels npv_kernels_avx512 = {
     .dot_nibbles = code_dot_nibbles,
     .dot_nibbles_tile = code_dot_nibbles_tile,
     .bound_rows = npv_avx2_bound_rows,
+    .rows_in_range = npv_avx512_rows_in_range,
 };
 #endif

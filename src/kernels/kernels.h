@@ -108,6 +108,22 @@ typedef struct npv_code_columns {
 typedef float npv_bound_rows(const npv_bound_terms *terms, const npv_code_columns *columns, const int32_t *dots,
                              size_t count, float *bounds);
 
+/*
+ * Which rows have a value that lies in a range, where values are numbers (the codes of a column, column.h): those with
+ * first <= code < end, but for hole_first <= code < hole_end; first <= end, hole_first <= hole_end.
+ *
+ * Bit i % 64 of bits[i / 64] stands for row i of `count`. The bits of rows that are not in the range are cleared, and
+ * those behind the last row, up to the end of its word. Where a word is zero already, the codes are not read.
+ */
+typedef struct npv_code_range {
+    uint32_t first;
+    uint32_t end;
+    uint32_t hole_first;
+    uint32_t hole_end;
+} npv_code_range;
+
+typedef void npv_rows_in_range(const npv_code_range *range, const uint32_t *codes, size_t count, uint64_t *bits);
+
 typedef struct npv_kernels {
     const char *name;
     npv_score_rows *dot;              /* sum of query[j] * row[j] */
@@ -116,6 +132,7 @@ typedef struct npv_kernels {
     npv_dot_nibbles *dot_nibbles;
     npv_dot_nibbles_tile *dot_nibbles_tile;
     npv_bound_rows *bound_rows;
+    npv_rows_in_range *rows_in_range;
 } npv_kernels;
 
 /* The best table that this processor can run. */

@@ -86,6 +86,34 @@ static inline void store_bytes_i32x8(uint8_t *to, vector_i32x8 x) {
 
 #include "bounds_template.h"
 
+/* All bits of the codes of a lane that is in the range. */
+static inline uint32x4_t rows4_in_range(const uint32_t *codes, uint32_t first, uint32_t size, uint32_t hole_first,
+                                        uint32_t hole_size) {
+    const uint32x4_t code = vld1q_u32(codes);
+    const uint32x4_t inside = vcltq_u32(vsubq_u32(code, vdupq_n_u32(first)), vdupq_n_u32(size));
+    const uint32x4_t in_hole = vcltq_u32(vsubq_u32(code, vdupq_n_u32(hole_first)), vdupq_n_u32(hole_size));
+    return vbicq_u32(inside, in_hole);
+}
+
+static inline uint64_t rows64_in_range(const uint32_t *codes, uint32_t first, uint32_t size, uint32_t hole_first,
+                                       uint32_t hole_size) {
+    const uint8x16_t weights = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201));
+    uint8x16_t weighed[4]; /* a byte a row: the bit that it has in its byte, or 0 */
+    for (int i = 0; i < 4; i++) {
+        uint16x4_t narrow[4];
+        for (int j = 0; j < 4; j++)
+            narrow[j] = vmovn_u32(rows4_in_range(codes + 16 * i + 4 * j, first, size, hole_first, hole_size));
+        const uint8x8_t low = vmovn_u16(vcombine_u16(narrow[0], narrow[1]));
+        const uint8x8_t high = vmovn_u16(vcombine_u16(narrow[2], narrow[3]));
+        weighed[i] = vandq_u8(vcombine_u8(low, high), weights);
+    }
+    const uint8x16_t by2 = vpaddq_u8(weighed[0], weighed[1]);
+    const uint8x16_t by4 = vpaddq_u8(by2, vpaddq_u8(weighed[2], weighed[3]));
+    return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(by4, by4)), 0);
+}
+
+#include "rows_template.h"
+
 /* A narrow sum is int16 lanes. A step adds two products to a lane, 127 * 15 * 2 = 3,810: eight steps fit 32,767. */
 #define NARROW_STEPS 8
 #define SINGLE_SUMS 1
@@ -123,5 +151,6 @@ const npv_kernels npv_kernels_neon = {
     .dot_nibbles = code_dot_nibbles,
     .dot_nibbles_tile = code_dot_nibbles_tile,
     .bound_rows = npv_neon_bound_rows,
+    .rows_in_range = npv_neon_rows_in_range,
 };
 #endif

@@ -42,5 +42,6 @@ const npv_kernels npv_kernels_neon_dot = {
     .dot_nibbles = code_dot_nibbles,
     .dot_nibbles_tile = code_dot_nibbles_tile,
     .bound_rows = npv_neon_bound_rows,
+    .rows_in_range = npv_neon_rows_in_range,
 };
 #endif

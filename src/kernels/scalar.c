@@ -1,5 +1,6 @@
 /* The reference: the definition in npvec.h, written down in plain C. */
 #include <math.h>
+#include <stdbool.h>
 
 #include "code_header.h"
 #include "tables.h"
@@ -115,6 +116,18 @@ static float bound_rows(const npv_bound_terms *terms, const npv_code_columns *co
     return largest + 0.0F; /* no -0, which other processors order below +0 */
 }
 
+static void rows_in_range(const npv_code_range *range, const uint32_t *codes, size_t count, uint64_t *bits) {
+    for (size_t word = 0; word * 64 < count; word++) {
+        uint64_t in_range = 0;
+        for (size_t i = word * 64; i < count && i < word * 64 + 64; i++) {
+            const bool inside = range->first <= codes[i] && codes[i] < range->end;
+            const bool in_hole = range->hole_first <= codes[i] && codes[i] < range->hole_end;
+            in_range |= (uint64_t)(inside && !in_hole) << i % 64;
+        }
+        bits[word] &= in_range;
+    }
+}
+
 const npv_kernels npv_kernels_scalar = {
     .name = "scalar",
     .dot = dot,
@@ -123,4 +136,5 @@ const npv_kernels npv_kernels_scalar = {
     .dot_nibbles = dot_nibbles,
     .dot_nibbles_tile = dot_nibbles_tile,
     .bound_rows = bound_rows,
+    .rows_in_range = rows_in_range,
 };

@@ -14,6 +14,7 @@ extern const npv_kernels npv_kernels_avx512;
 npv_score_rows npv_avx2_dot, npv_avx2_squared_distance;
 npv_encode_row npv_avx2_encode_row;
 npv_bound_rows npv_avx2_bound_rows;
+npv_rows_in_range npv_avx2_rows_in_range, npv_avx512_rows_in_range;
 
 #elif defined(__aarch64__)
 extern const npv_kernels npv_kernels_neon;
@@ -27,6 +28,7 @@ extern const npv_kernels npv_kernels_neon_dot;
 npv_score_rows npv_neon_dot, npv_neon_squared_distance;
 npv_encode_row npv_neon_encode_row;
 npv_bound_rows npv_neon_bound_rows;
+npv_rows_in_range npv_neon_rows_in_range;
 #endif
 
 #endif
