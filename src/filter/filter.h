@@ -1,14 +1,20 @@
 /*
  * A filter as a tree: what both dialects are parsed to, and what is evaluated. docs/filters.md has grammar and meaning.
+ * It is at most NPV_MAX_FILTER_TREE deep: walks may recurse.
  */
 #ifndef NPV_FILTER_H
 #define NPV_FILTER_H
 
 #include "../meta/column.h"
 
+#define NPV_MAX_FILTER_PATHS 1024 /* different fields that a filter names */
+
+/* For each condition inside another at most NOT, OR and AND; inside the last one NOT, AND, NOT and the comparison. */
+#define NPV_MAX_FILTER_TREE (3 * (NPV_MAX_FILTER_DEPTH + 2))
+
 typedef enum npv_filter_kind {
-    NPV_FILTER_AND, /* children; none: true */
-    NPV_FILTER_OR,  /* children; none: false */
+    NPV_FILTER_AND, /* children, none or at least two; none: true */
+    NPV_FILTER_OR,  /* children, none or at least two; none: false. IN of an empty list is this */
     NPV_FILTER_NOT, /* one child. != is NOT =, NOT IN is NOT IN, IS NOT NULL is NOT IS NULL */
     NPV_FILTER_EQUAL,
     NPV_FILTER_LESS,
@@ -22,12 +28,12 @@ typedef enum npv_filter_kind {
 
 typedef struct npv_filter_node {
     npv_filter_kind kind;
-    bool ignore_case;      /* LIKE: ASCII letters of either case match */
-    size_t position;       /* in the text, of the field, for errors */
-    size_t path;           /* number of it; for conditions on a field */
-    npv_entry *values;     /* what the field is compared with; IN: sorted by class and value, all different */
+    bool ignore_case;  /* LIKE: ASCII letters of either case match */
+    bool with_null;    /* IN: NULL was in the list */
+    size_t position;   /* in the text, of the field, for errors */
+    size_t path;       /* number of it; for conditions on a field */
+    npv_entry *values; /* what the field is compared with; IN: sorted by class and value, all different */
     size_t value_count;
-    bool with_null;        /* IN: NULL was in the list */
     struct npv_filter_node **children;
     size_t child_count;
 } npv_filter_node;
