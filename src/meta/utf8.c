@@ -47,3 +47,38 @@ size_t npv_utf8_encode(uint32_t code_point, unsigned char text[4]) {
     text[0] = (unsigned char)((size == 2 ? 0xc0 : size == 3 ? 0xe0 : 0xf0) | code_point);
     return size;
 }
+
+size_t npv_utf8_decode(npv_bytes text, uint32_t *code_point) {
+    static const unsigned char DATA_BITS[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
+    const unsigned char first = text.data[0];
+    const size_t size = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    *code_point = first & DATA_BITS[size];
+    for (size_t i = 1; i < size; i++)
+        *code_point = *code_point << 6 | (text.data[i] & 0x3f);
+    return size;
+}
+
+/* The fourth byte is zero in every code point that there is. */
+static size_t encode_at(npv_bytes utf32, size_t at, unsigned char text[4]) {
+    const unsigned char *const c = utf32.data + at;
+    return npv_utf8_encode(c[0] | (uint32_t)c[1] << 8 | (uint32_t)c[2] << 16, text);
+}
+
+size_t npv_utf8_from_utf32(npv_bytes utf32, unsigned char *text) {
+    size_t length = 0;
+    for (size_t at = 0; at < utf32.size; at += 4)
+        length += encode_at(utf32, at, text + length);
+    return length;
+}
+
+bool npv_utf8_equals_utf32(npv_bytes text, npv_bytes utf32) {
+    size_t length = 0;
+    for (size_t at = 0; at < utf32.size; at += 4) {
+        unsigned char sequence[4];
+        const size_t size = encode_at(utf32, at, sequence);
+        if (size > text.size - length || memcmp(text.data + length, sequence, size) != 0)
+            return false;
+        length += size;
+    }
+    return length == text.size;
+}

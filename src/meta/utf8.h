@@ -16,4 +16,13 @@ bool npv_utf8_valid(npv_bytes text);
 /* Writes the bytes of a code point that is at most NPV_MAX_CODE_POINT; returns how many, 1 to 4. */
 size_t npv_utf8_encode(uint32_t code_point, unsigned char text[4]);
 
+/* The code point at the beginning of valid text, which is not empty, in *code_point; returns its bytes, 1 to 4. */
+size_t npv_utf8_decode(npv_bytes text, uint32_t *code_point);
+
+/* Writes UTF-32, little-endian, as UTF-8, which is never longer. Returns its length. */
+size_t npv_utf8_from_utf32(npv_bytes utf32, unsigned char *text);
+
+/* Is that what npv_utf8_from_utf32 would write? */
+bool npv_utf8_equals_utf32(npv_bytes text, npv_bytes utf32);
+
 #endif
