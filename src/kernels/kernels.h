@@ -113,7 +113,7 @@ typedef float npv_bound_rows(const npv_bound_terms *terms, const npv_code_column
  * first <= code < end, but for hole_first <= code < hole_end; first <= end, hole_first <= hole_end.
  *
  * Bit i % 64 of bits[i / 64] stands for row i of `count`. The bits of rows that are not in the range are cleared, and
- * those behind the last row, up to the end of its word. Where a word is zero already, the codes are not read.
+ * those behind the last row, up to the end of its word. Words that are zero already cost next to nothing.
  */
 typedef struct npv_code_range {
     uint32_t first;
