@@ -118,12 +118,12 @@ static void dtypes_have_their_sizes(void **state) {
         {"'<m8'", 'm', 8, false},
         {"'|O'", 'O', 0, true},
         {"'|O8'", 'O', 0, true},
-        {"[]", NPV_NPY_RECORD, 0, false},
-        {"[('a', '<i4'), ('b', '<U2')]", NPV_NPY_RECORD, 12, false},
-        {"[('a', '<i4', (2, 3)), ('', '|V5'), ]", NPV_NPY_RECORD, 29, false},
-        {"[('a', '<i2', 5), ('it\\'s', '<f8', (2,))]", NPV_NPY_RECORD, 26, false},
-        {"[(('title', 'name'), '<i8'), ('in', [('x', '<f4'), ('y', '|b1')], (3,))]", NPV_NPY_RECORD, 23, false},
-        {"[('a', [('b', [('c', '|O')])])]", NPV_NPY_RECORD, 0, true},
+        {"[]", NPV_DESCR_RECORD, 0, false},
+        {"[('a', '<i4'), ('b', '<U2')]", NPV_DESCR_RECORD, 12, false},
+        {"[('a', '<i4', (2, 3)), ('', '|V5'), ]", NPV_DESCR_RECORD, 29, false},
+        {"[('a', '<i2', 5), ('it\\'s', '<f8', (2,))]", NPV_DESCR_RECORD, 26, false},
+        {"[(('title', 'name'), '<i8'), ('in', [('x', '<f4'), ('y', '|b1')], (3,))]", NPV_DESCR_RECORD, 23, false},
+        {"[('a', [('b', [('c', '|O')])])]", NPV_DESCR_RECORD, 0, true},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char dict[256];

@@ -7,21 +7,24 @@
 
 typedef struct npv_schema_field {
     const char *name;
-    char letter;      /* one of "biufUSMm" */
+    char letter; /* one of "biufUSMm" */
     bool big_endian;
-    size_t size;      /* bytes */
-    size_t offset;    /* in the record */
-    npv_time time;    /* M, m: unit and multiple */
+    size_t size;   /* bytes */
+    size_t offset; /* in the record */
+    npv_time time; /* M, m: unit and multiple */
 } npv_schema_field;
 
 typedef struct npv_record_schema {
     npv_schema_field *fields;
-    npv_field *declared;  /* the same for npv_get_schema */
-    size_t field_count;   /* 0: there is no schema */
+    npv_field *declared; /* the same for npv_get_schema */
+    size_t field_count;  /* 0: there is no schema, or one that is not read (`unread`) */
     size_t record_size;
-    char *descr;          /* as NumPy spells it */
-    char *names;          /* owned: what the names and types point into */
+    char *descr;  /* as NumPy spells it */
+    char *names;  /* owned: what the names and types point into */
+    char *unread; /* owned: why records of this type are kept as they are, but have no fields for us; else NULL */
 } npv_record_schema;
+
+#define NPV_MAX_DESCR 1000000 /* bytes of a descr that is declared: it must fit a .npy header (NPV_NPY_MAX_HEADER) */
 
 /* From declared fields: packed, little-endian. NPV_E_ARGUMENT names the field: unknown type, name twice, no name. */
 npv_status npv_schema_declare(const npv_field *fields, size_t count, npv_record_schema *schema, npv_error *error);
@@ -31,6 +34,10 @@ npv_status npv_schema_declare(const npv_field *fields, size_t count, npv_record_
  * for fields that are no scalars of the types above: subarrays, records in records, objects, complex numbers.
  */
 npv_status npv_schema_from_descr(npv_bytes descr, npv_record_schema *schema, npv_error *error);
+
+/* A schema without fields, for a type that npv_schema_from_descr does not take: with its message. */
+npv_status npv_schema_unread(npv_bytes descr, size_t record_size, const char *why, npv_record_schema *schema,
+                             npv_error *error);
 
 void npv_schema_free(npv_record_schema *schema);
 

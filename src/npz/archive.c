@@ -166,9 +166,9 @@ static npv_status read_vectors_header(npv_archive *archive, npv_archive_facts *f
 static npv_status check_metadata(const npv_npy_header *header, uint64_t rows, npv_error *error) {
     char shown[2 * NPV_SHOWN];
     npv_npy_describe(header, shown);
-    if (header->kind == NPV_NPY_RECORD && header->objects)
+    if (header->kind == NPV_DESCR_RECORD && header->objects)
         return npv_fail(error, NPV_E_UNSUPPORTED, "records with Python objects in them are not read: %s", shown);
-    if (header->kind != NPV_NPY_RECORD && header->kind != 'O')
+    if (header->kind != NPV_DESCR_RECORD && header->kind != 'O')
         return npv_fail(error, NPV_E_UNSUPPORTED, "expected an array of Python objects or a structured array, found %s",
                         shown);
     if (header->axes != 1)

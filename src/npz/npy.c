@@ -8,245 +8,12 @@
 #include <string.h>
 
 #include "../error.h"
+#include "../meta/descr.h"
+#include "../meta/utf8.h"
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "npvec maps and writes float32 as the file has them, little-endian; this machine's are not"
 #endif
-
-/* ------------------------------------------------------------------------------- A parser for a header's dict -- */
-
-/* Every parse_ function moves `at` behind what it takes. The first mistake fills the error and ends the parsing. */
-typedef struct parser {
-    const unsigned char *start;
-    const unsigned char *at;
-    const unsigned char *end;
-    npv_status status;
-    npv_error *error;
-} parser;
-
-enum { MAX_NESTING = 16 }; /* records within records; NumPy users have two or three */
-
-static bool expected(parser *p, const char *what) {
-    const size_t left = (size_t)(p->end - p->at);
-    char shown[NPV_SHOWN];
-    npv_bytes_show((npv_bytes){p->at, left < 16 ? left : 16}, shown);
-    p->status = npv_fail(p->error, NPV_E_FORMAT, "its .npy header is damaged: expected %s at byte %zu, found '%s'",
-                         what, (size_t)(p->at - p->start), shown);
-    return false;
-}
-
-static bool unsupported(parser *p, npv_bytes found, const char *why) {
-    char shown[NPV_SHOWN];
-    npv_bytes_show(found, shown);
-    p->status = npv_fail(p->error, NPV_E_UNSUPPORTED, "dtype '%s' is %s", shown, why);
-    return false;
-}
-
-static void skip_space(parser *p) {
-    while (p->at < p->end && (*p->at == ' ' || *p->at == '\n' || *p->at == '\t' || *p->at == '\r'))
-        p->at++;
-}
-
-static bool next_is(parser *p, char wanted) {
-    skip_space(p);
-    return p->at < p->end && *p->at == (unsigned char)wanted;
-}
-
-static bool accept(parser *p, char wanted) {
-    if (!next_is(p, wanted))
-        return false;
-    p->at++;
-    return true;
-}
-
-static bool parse_character(parser *p, char wanted) {
-    const char what[] = {'\'', wanted, '\'', '\0'};
-    return accept(p, wanted) || expected(p, what);
-}
-
-/* Between the items of a list: a comma, after which the end may follow. True when another item must come. */
-static bool another_item(parser *p, char end) {
-    return accept(p, ',') && !next_is(p, end);
-}
-
-/* What stands between the quotes, escapes as spelled: names of fields are kept, never looked at. */
-static bool parse_string(parser *p, npv_bytes *string) {
-    skip_space(p);
-    if (p->at == p->end || (*p->at != '\'' && *p->at != '"'))
-        return expected(p, "a string");
-    const unsigned char quote = *p->at++;
-    string->data = p->at;
-    while (p->at < p->end && *p->at != quote && *p->at >= 0x20)
-        p->at += *p->at == '\\' && p->end - p->at > 1 ? 2 : 1;
-    if (p->at == p->end || *p->at != quote)
-        return expected(p, "the end of a string");
-    string->size = (size_t)(p->at - string->data);
-    p->at++;
-    return true;
-}
-
-static bool is_digit(const parser *p) {
-    return p->at < p->end && *p->at >= '0' && *p->at <= '9';
-}
-
-static bool parse_number(parser *p, uint64_t *number) {
-    skip_space(p);
-    if (!is_digit(p))
-        return expected(p, "a number");
-    *number = 0;
-    for (; is_digit(p); p->at++)
-        if (__builtin_mul_overflow(*number, 10U, number) ||
-            __builtin_add_overflow(*number, (uint64_t)(*p->at - '0'), number))
-            return expected(p, "a number below 2**64");
-    return true;
-}
-
-static bool parse_bool(parser *p, bool *value) {
-    skip_space(p);
-    const size_t left = (size_t)(p->end - p->at);
-    *value = left >= 4 && memcmp(p->at, "True", 4) == 0;
-    if (!*value && (left < 5 || memcmp(p->at, "False", 5) != 0))
-        return expected(p, "True or False");
-    p->at += *value ? 4 : 5;
-    return true;
-}
-
-/* A tuple of numbers; of one, with a comma behind it. */
-static bool parse_shape(parser *p, unsigned *axes, uint64_t shape[NPV_NPY_MAX_AXES]) {
-    *axes = 0;
-    if (!parse_character(p, '('))
-        return false;
-    if (accept(p, ')'))
-        return true;
-    bool more = true;
-    while (more) {
-        if (*axes == NPV_NPY_MAX_AXES)
-            return expected(p, "at most 64 axes");
-        if (!parse_number(p, &shape[(*axes)++]))
-            return false;
-        if (*axes == 1 && !next_is(p, ','))
-            return expected(p, "','");
-        more = another_item(p, ')');
-    }
-    return parse_character(p, ')');
-}
-
-/* ------------------------------------------------------------------------------------------------------ dtypes -- */
-
-typedef struct dtype {
-    char kind;
-    bool objects;
-    bool big_endian;
-    uint64_t size;
-} dtype;
-
-/* The bytes of an element whose kind has this number behind its letter; false if NumPy has none such. */
-static bool element_size(char kind, uint64_t number, uint64_t *size) {
-    *size = number;
-    switch (kind) {
-    case 'b':
-        return number == 1;
-    case 'i':
-    case 'u':
-    case 'M':
-    case 'm':
-        return number == 8 || ((kind == 'i' || kind == 'u') && (number == 1 || number == 2 || number == 4));
-    case 'f':
-        return number == 2 || number == 4 || number == 8 || number == 12 || number == 16;
-    case 'c':
-        return number == 8 || number == 16 || number == 24 || number == 32;
-    case 'S':
-    case 'V':
-        return true;
-    case 'U':
-        return !__builtin_mul_overflow(number, 4U, size);
-    default:
-        return false;
-    }
-}
-
-/* A type as NumPy spells it: byte order, letter, number, and for times a unit in brackets. */
-static bool read_type(parser *p, npv_bytes text, dtype *type) {
-    parser inner = {text.data, text.data, text.data + text.size, NPV_OK, NULL};
-    type->big_endian = accept(&inner, '>');
-    if (!type->big_endian && !accept(&inner, '<') && !accept(&inner, '|'))
-        accept(&inner, '=');
-    if (inner.at == inner.end)
-        return unsupported(p, text, "none of NumPy's that npvec knows");
-    type->kind = (char)*inner.at++;
-    if (type->kind == 'O') {
-        type->objects = true;
-        type->size = 0;
-        return true;
-    }
-    uint64_t number = 0;
-    if (!parse_number(&inner, &number) || !element_size(type->kind, number, &type->size))
-        return unsupported(p, text, "none of NumPy's that npvec knows");
-    const bool time = type->kind == 'M' || type->kind == 'm';
-    if (time && inner.at < inner.end && *inner.at == '[' && inner.end[-1] == ']')
-        inner.at = inner.end;
-    return inner.at == inner.end || unsupported(p, text, "none of NumPy's that npvec knows");
-}
-
-static bool parse_descr(parser *p, unsigned depth, dtype *type);
-
-/* The shape of a field that is an array itself: multiplies its size. */
-static bool parse_field_shape(parser *p, dtype *type) {
-    unsigned axes = 1;
-    uint64_t shape[NPV_NPY_MAX_AXES] = {0};
-    if (!(next_is(p, '(') ? parse_shape(p, &axes, shape) : parse_number(p, &shape[0])))
-        return false;
-    for (unsigned i = 0; i < axes; i++)
-        if (__builtin_mul_overflow(type->size, shape[i], &type->size))
-            return expected(p, "a field below 2**64 bytes");
-    return true;
-}
-
-/* (name, descr) or (name, descr, shape), where name may be (title, name). */
-static bool parse_field(parser *p, unsigned depth, dtype *field) {
-    npv_bytes name = {NULL, 0};
-    if (!parse_character(p, '('))
-        return false;
-    if (accept(p, '(')) {
-        if (!parse_string(p, &name) || !parse_character(p, ',') || !parse_string(p, &name) || !parse_character(p, ')'))
-            return false;
-    } else if (!parse_string(p, &name)) {
-        return false;
-    }
-    if (!parse_character(p, ',') || !parse_descr(p, depth + 1, field))
-        return false;
-    if (another_item(p, ')')) {
-        if (!parse_field_shape(p, field))
-            return false;
-        accept(p, ',');
-    }
-    return parse_character(p, ')');
-}
-
-static bool parse_record(parser *p, unsigned depth, dtype *type) {
-    *type = (dtype){NPV_NPY_RECORD, false, false, 0};
-    bool more = !next_is(p, ']');
-    while (more) {
-        dtype field = {0, false, false, 0};
-        if (!parse_field(p, depth, &field))
-            return false;
-        type->objects = type->objects || field.objects;
-        if (__builtin_add_overflow(type->size, field.size, &type->size))
-            return expected(p, "a record below 2**64 bytes");
-        more = another_item(p, ']');
-    }
-    return parse_character(p, ']');
-}
-
-static bool parse_descr(parser *p, unsigned depth, dtype *type) {
-    if (depth > MAX_NESTING)
-        return expected(p, "at most 16 records within each other");
-    if (accept(p, '['))
-        return parse_record(p, depth, type);
-    npv_bytes text = {NULL, 0};
-    *type = (dtype){0, false, false, 0};
-    return parse_string(p, &text) && read_type(p, text, type);
-}
 
 /* ----------------------------------------------------------------------------------------------------- Headers -- */
 
@@ -256,13 +23,14 @@ static bool names(npv_bytes key, const char *name) {
     return key.size == strlen(name) && memcmp(key.data, name, key.size) == 0;
 }
 
-static bool parse_header_descr(parser *p, npv_npy_header *header) {
-    skip_space(p);
+static bool parse_header_descr(npv_literal *p, npv_npy_header *header, npv_bytes *descr) {
+    npv_literal_skip_space(p);
     const unsigned char *const start = p->at;
-    dtype type;
-    if (!parse_descr(p, 0, &type))
+    npv_descr type;
+    if (!npv_descr_take(p, NULL, &type))
         return false;
-    npv_bytes_show((npv_bytes){start, (size_t)(p->at - start)}, header->text);
+    *descr = (npv_bytes){start, (size_t)(p->at - start)};
+    npv_bytes_show(*descr, header->text);
     header->kind = type.kind;
     header->objects = type.objects;
     header->big_endian = type.big_endian;
@@ -270,36 +38,37 @@ static bool parse_header_descr(parser *p, npv_npy_header *header) {
     return true;
 }
 
-static bool parse_entry(parser *p, npv_npy_header *header, unsigned *seen) {
+static bool parse_entry(npv_literal *p, npv_npy_header *header, npv_bytes *descr, unsigned *seen) {
     npv_bytes key = {NULL, 0};
-    if (!parse_string(p, &key) || !parse_character(p, ':'))
+    if (!npv_literal_string(p, &key) || !npv_literal_character(p, ':'))
         return false;
     const unsigned entry = names(key, "descr")           ? KEY_DESCR
                            : names(key, "fortran_order") ? KEY_ORDER
                            : names(key, "shape")         ? KEY_SHAPE
                                                          : 0;
     if (entry == 0 || (*seen & entry) != 0)
-        return expected(p, "descr, fortran_order and shape, once each, before this");
+        return npv_literal_expected(p, "descr, fortran_order and shape, once each, before this");
     *seen |= entry;
-    return entry == KEY_DESCR   ? parse_header_descr(p, header)
-           : entry == KEY_ORDER ? parse_bool(p, &header->fortran_order)
-                                : parse_shape(p, &header->axes, header->shape);
+    return entry == KEY_DESCR   ? parse_header_descr(p, header, descr)
+           : entry == KEY_ORDER ? npv_literal_bool(p, &header->fortran_order)
+                                : npv_literal_numbers(p, &header->axes, header->shape);
 }
 
-static bool parse_dict(parser *p, npv_npy_header *header) {
+static bool parse_dict(npv_literal *p, npv_npy_header *header, npv_bytes *descr) {
     unsigned seen = 0;
-    if (!parse_character(p, '{'))
+    if (!npv_literal_character(p, '{'))
         return false;
-    bool more = !next_is(p, '}');
+    bool more = !npv_literal_next_is(p, '}');
     while (more) {
-        if (!parse_entry(p, header, &seen))
+        if (!parse_entry(p, header, descr, &seen))
             return false;
-        more = another_item(p, '}');
+        more = npv_literal_another(p, '}');
     }
-    if (!parse_character(p, '}'))
+    if (!npv_literal_character(p, '}'))
         return false;
-    skip_space(p);
-    return (p->at == p->end && seen == KEYS_ALL) || expected(p, "descr, fortran_order and shape, and nothing else");
+    npv_literal_skip_space(p);
+    return (p->at == p->end && seen == KEYS_ALL) ||
+           npv_literal_expected(p, "descr, fortran_order and shape, and nothing else");
 }
 
 /* The customs post: past it, data_size and its factors are known to fit. */
@@ -312,13 +81,30 @@ static npv_status measure(npv_npy_header *header, npv_error *error) {
     return NPV_OK;
 }
 
-static npv_status parse_text(npv_bytes text, npv_npy_header *header, npv_error *error) {
-    parser p = {text.data, text.data, text.data + text.size, NPV_OK, error};
-    return parse_dict(&p, header) ? measure(header, error) : p.status;
+static npv_status parse_text(npv_bytes text, npv_npy_header *header, npv_bytes *descr, npv_error *error) {
+    npv_literal p = npv_literal_of(text, error);
+    return parse_dict(&p, header, descr) ? measure(header, error) : p.status;
+}
+
+/* Versions 1 and 2 are in Latin-1, 3 is in UTF-8. */
+static npv_status text_as_utf8(int version, npv_buffer *text, npv_error *error) {
+    if (version == 3)
+        return npv_utf8_valid((npv_bytes){text->data, text->size})
+                   ? NPV_OK
+                   : npv_fail(error, NPV_E_FORMAT, "its .npy header is damaged: expected UTF-8 in version 3.0");
+    npv_buffer utf8 = {0};
+    npv_status status = npv_buffer_reserve(&utf8, 2 * text->size, error);
+    if (status != NPV_OK)
+        return status;
+    for (size_t i = 0; i < text->size; i++)
+        utf8.size += npv_utf8_encode(text->data[i], utf8.data + utf8.size);
+    free(text->data);
+    *text = utf8;
+    return NPV_OK;
 }
 
 /* Magic, version and the length of the text that follows. */
-static npv_status read_prefix(npv_source source, size_t *prefix, size_t *length, npv_error *error) {
+static npv_status read_prefix(npv_source source, int *version, size_t *prefix, size_t *length, npv_error *error) {
     unsigned char bytes[12];
     npv_status status = source.read(source.context, bytes, 8, error);
     if (status != NPV_OK)
@@ -328,6 +114,7 @@ static npv_status read_prefix(npv_source source, size_t *prefix, size_t *length,
     if (bytes[6] < 1 || bytes[6] > 3 || bytes[7] != 0)
         return npv_fail(error, NPV_E_UNSUPPORTED, "expected .npy version 1.0, 2.0 or 3.0, found %d.%d", bytes[6],
                         bytes[7]);
+    *version = bytes[6];
     const size_t wide = bytes[6] == 1 ? 2 : 4;
     status = source.read(source.context, bytes + 8, wide, error);
     *prefix = 8 + wide;
@@ -337,26 +124,46 @@ static npv_status read_prefix(npv_source source, size_t *prefix, size_t *length,
     return status;
 }
 
-npv_status npv_npy_read_header(npv_source source, npv_npy_header *header, npv_error *error) {
+static npv_status read_text(npv_source source, npv_npy_header *header, npv_buffer *text, npv_error *error) {
+    int version = 0;
     size_t prefix = 0;
     size_t length = 0;
-    npv_status status = read_prefix(source, &prefix, &length, error);
+    npv_status status = read_prefix(source, &version, &prefix, &length, error);
     if (status != NPV_OK)
         return status;
     if (length > NPV_NPY_MAX_HEADER)
         return npv_fail(error, NPV_E_LIMIT, "expected a .npy header of at most %d bytes, found %zu", NPV_NPY_MAX_HEADER,
                         length);
-    unsigned char *const text = malloc(length + 1);
-    if (text == NULL)
-        return npv_fail_memory(error, "a .npy header", length + 1);
-    npv_npy_header read = {.size = prefix + length};
-    status = source.read(source.context, text, length, error);
+    status = npv_buffer_reserve(text, length + 1, error);
     if (status == NPV_OK)
-        status = parse_text((npv_bytes){text, length}, &read, error);
-    free(text);
+        status = source.read(source.context, text->data, length, error);
+    text->size = length;
+    header->size = prefix + length;
+    return status == NPV_OK ? text_as_utf8(version, text, error) : status;
+}
+
+/* Leaves the type in *descr as the header spells it, if that is not NULL. */
+static npv_status read_header(npv_source source, npv_npy_header *header, npv_buffer *descr, npv_error *error) {
+    npv_buffer text = {0};
+    npv_bytes spelled = {NULL, 0};
+    npv_npy_header read = {0};
+    npv_status status = read_text(source, &read, &text, error);
+    if (status == NPV_OK)
+        status = parse_text((npv_bytes){text.data, text.size}, &read, &spelled, error);
+    if (status == NPV_OK && descr != NULL)
+        status = npv_buffer_append(descr, spelled.data, spelled.size, error);
+    free(text.data);
     if (status == NPV_OK)
         *header = read;
     return status;
+}
+
+npv_status npv_npy_read_header(npv_source source, npv_npy_header *header, npv_error *error) {
+    return read_header(source, header, NULL, error);
+}
+
+npv_status npv_npy_read_descr(npv_source source, npv_npy_header *header, npv_buffer *descr, npv_error *error) {
+    return read_header(source, header, descr, error);
 }
 
 void npv_npy_describe(const npv_npy_header *header, char shown[2 * NPV_SHOWN]) {
@@ -399,6 +206,72 @@ void npv_npy_write_header(const char *descr, unsigned axes, const uint64_t *shap
     memset(header + 10, ' ', (size_t)length);
     memcpy(header + 10, text, (size_t)used);
     header[NPV_NPY_WRITTEN_HEADER - 1] = '\n';
+}
+
+/* NumPy writes version 1 if it can: Latin-1, and a length of 16 bits. Version 2 has 32 bits, version 3 is in UTF-8. */
+static int written_version(const npv_buffer *text) {
+    for (size_t i = 0; i < text->size; i++)
+        if (text->data[i] >= 0xc4) /* the first byte of characters from U+0100 on */
+            return 3;
+    return 1;
+}
+
+static void utf8_as_latin1(npv_buffer *text) {
+    size_t length = 0;
+    for (npv_bytes rest = {text->data, text->size}; rest.size > 0;) {
+        uint32_t code_point = 0;
+        const size_t size = npv_utf8_decode(rest, &code_point);
+        text->data[length++] = (unsigned char)code_point;
+        rest = (npv_bytes){rest.data + size, rest.size - size};
+    }
+    text->size = length;
+}
+
+/* The dict; behind it NumPy leaves room for a number of rows of 21 digits. */
+static npv_status write_record_text(const char *descr, uint64_t rows, npv_buffer *text, npv_error *error) {
+    char end[64];
+    char number[24];
+    const int digits = snprintf(number, sizeof number, "%" PRIu64, rows);
+    const int size =
+        snprintf(end, sizeof end, ", 'fortran_order': False, 'shape': (%s,), }%*s", number, 21 - digits, "");
+    npv_status status = npv_buffer_append(text, "{'descr': ", 10, error);
+    if (status == NPV_OK)
+        status = npv_buffer_append(text, descr, strlen(descr), error);
+    return status == NPV_OK ? npv_buffer_append(text, end, (size_t)size, error) : status;
+}
+
+/* Magic, version, length, text; then one to 64 spaces and the line's end fill up to a multiple of 64. */
+static npv_status write_framed(int version, npv_bytes text, npv_buffer *header, npv_error *error) {
+    const size_t prefix = version == 1 ? 10 : 12;
+    const size_t length = (prefix + text.size + 1) / 64 * 64 + 64 - prefix;
+    if (version == 1 && length > UINT16_MAX)
+        return write_framed(2, text, header, error);
+    const npv_status status = npv_buffer_reserve(header, prefix + length, error);
+    if (status != NPV_OK)
+        return status;
+    memcpy(header->data, NPV_NPY_MAGIC, NPV_NPY_MAGIC_SIZE);
+    header->data[6] = (unsigned char)version;
+    header->data[7] = 0;
+    for (size_t i = 8; i < prefix; i++)
+        header->data[i] = (unsigned char)(length >> 8 * (i - 8));
+    memset(header->data + prefix, ' ', length);
+    memcpy(header->data + prefix, text.data, text.size);
+    header->data[prefix + length - 1] = '\n';
+    header->size = prefix + length;
+    return NPV_OK;
+}
+
+npv_status npv_npy_write_record_header(const char *descr, uint64_t rows, npv_buffer *header, npv_error *error) {
+    npv_buffer text = {0};
+    npv_status status = write_record_text(descr, rows, &text, error);
+    if (status == NPV_OK) {
+        const int version = written_version(&text);
+        if (version == 1)
+            utf8_as_latin1(&text);
+        status = write_framed(version, (npv_bytes){text.data, text.size}, header, error);
+    }
+    free(text.data);
+    return status;
 }
 
 /* ----------------------------------------------------------------------------------------------------- Vectors -- */

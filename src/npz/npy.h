@@ -10,19 +10,17 @@
 #include <stdbool.h>
 
 #include "../bytes.h"
+#include "../meta/descr.h"
 
 #define NPV_NPY_MAX_HEADER 1048576 /* bytes; NumPy itself refuses above 10,000 unless told otherwise */
-#define NPV_NPY_MAX_AXES 64        /* as in NumPy 2 */
+#define NPV_NPY_MAX_AXES NPV_LITERAL_MAX_NUMBERS
 
 #define NPV_NPY_MAGIC "\x93NUMPY"
 #define NPV_NPY_MAGIC_SIZE 6
 
-/* The `kind` of an array whose elements are records; the others are NumPy's letters: f i u b c S U V M m O. */
-#define NPV_NPY_RECORD 'R'
-
 typedef struct npv_npy_header {
     size_t size;  /* of magic, version and header: the data begins here */
-    char kind;    /* f i u b c S U V M m O, or NPV_NPY_RECORD */
+    char kind;    /* f i u b c S U V M m O, or NPV_DESCR_RECORD */
     bool objects; /* there are Python objects in it: the data is a pickle, of unknown size */
     bool big_endian;
     bool fortran_order;
@@ -35,6 +33,9 @@ typedef struct npv_npy_header {
 
 /* Reads magic, version and header; the data is what `source` gives next. O(header). */
 npv_status npv_npy_read_header(npv_source source, npv_npy_header *header, npv_error *error);
+
+/* The same, and appends the type as the file spells it, in UTF-8, to the empty `descr`. */
+npv_status npv_npy_read_descr(npv_source source, npv_npy_header *header, npv_buffer *descr, npv_error *error);
 
 /* "'<f8' of shape (3, 4)": what the header says, for messages. */
 void npv_npy_describe(const npv_npy_header *header, char shown[2 * NPV_SHOWN]);
@@ -59,5 +60,8 @@ npv_status npv_npy_read_vectors(npv_source source, const npv_npy_header *header,
 /* The header that np.save writes for this descr (a type's letter and size, without quotes) and shape of 0 to 2 axes. */
 void npv_npy_write_header(const char *descr, unsigned axes, const uint64_t *shape,
                           unsigned char header[NPV_NPY_WRITTEN_HEADER]);
+
+/* The same for `rows` records: descr is a list of fields, in UTF-8. Appends to the empty `header`. */
+npv_status npv_npy_write_record_header(const char *descr, uint64_t rows, npv_buffer *header, npv_error *error);
 
 #endif
