@@ -110,6 +110,21 @@ npv_status npv_codes_extend(npv_codes *codes, const npv_kernels *kernels, npv_wo
     return NPV_OK;
 }
 
+void npv_codes_update(npv_codes *codes, const npv_kernels *kernels, const float *vectors, size_t dimensions,
+                      uint64_t row) {
+    const coding_job job = {codes, kernels, vectors, dimensions, row, row + 1};
+    code_row(&job, row);
+}
+
+void npv_codes_close_gaps(npv_codes *codes, size_t dimensions, const uint64_t *kept) {
+    npv_array *columns[] = {&codes->along, &codes->step, &codes->error4, &codes->error8, &codes->length};
+    npv_array_close_gaps(&codes->high, NPV_PLANE_BYTES(dimensions), kept, codes->rows);
+    npv_array_close_gaps(&codes->low, NPV_PLANE_BYTES(dimensions), kept, codes->rows);
+    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
+        npv_array_close_gaps(columns[i], sizeof(float), kept, codes->rows);
+    codes->rows = npv_bits_count(kept, codes->rows);
+}
+
 int npv_codes_outgrown(const npv_codes *codes, uint64_t rows) {
     return codes->direction != NULL && codes->sampled < SAMPLED_ROWS && rows / 4 >= codes->sampled;
 }

@@ -31,6 +31,13 @@ typedef struct npv_codes {
 npv_status npv_codes_extend(npv_codes *codes, const npv_kernels *kernels, npv_workers *workers, const float *vectors,
                             size_t dimensions, uint64_t rows, npv_error *error);
 
+/* Codes a coded row again, whose vector has changed. */
+void npv_codes_update(npv_codes *codes, const npv_kernels *kernels, const float *vectors, size_t dimensions,
+                      uint64_t row);
+
+/* Keeps only these rows, of those that are coded. */
+void npv_codes_close_gaps(npv_codes *codes, size_t dimensions, const uint64_t *kept);
+
 /* Was v found from so few of the `rows` that it is better to start again? */
 int npv_codes_outgrown(const npv_codes *codes, uint64_t rows);
 

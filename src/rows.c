@@ -77,6 +77,7 @@ static npv_status move(npv_array *array, size_t needed, npv_error *error) {
         return status;
     }
     memcpy(wider.data, array->data, array->usable);
+    free(array->file_pages);
     *old = (struct npv_old_place){array->old, array->place, array->reserved};
     wider.old = old;
     *array = wider;
@@ -141,9 +142,72 @@ npv_status npv_array_map_file(npv_array *array, int fd, uint64_t offset, size_t 
     return NPV_OK;
 }
 
+static npv_status allow_private_pages(npv_array *array, npv_error *error) {
+    const uint64_t pages = array->file_bytes / page_size();
+    uint64_t *const file_pages = calloc(npv_bits_words(pages), sizeof *file_pages);
+    if (file_pages == NULL)
+        return npv_fail_memory(error, "private pages of a file", npv_bits_words(pages) * sizeof *file_pages);
+    /* All at once: a mapping with thousands of protections in turn would run into the system's limit on mappings. */
+    if (mprotect(array->place, array->file_bytes, PROT_READ | PROT_WRITE) != 0) {
+        free(file_pages);
+        return npv_fail_memory(error, "private pages of a file", array->file_bytes);
+    }
+    npv_bits_set(file_pages, 0, pages);
+    array->file_pages = file_pages;
+    return NPV_OK;
+}
+
+npv_status npv_array_make_private(npv_array *array, size_t begin, size_t end, npv_error *error) {
+    const size_t head = (size_t)(array->data - array->place);
+    if (begin >= end || head + begin >= array->file_bytes)
+        return NPV_OK;
+    const npv_status status = array->file_pages == NULL ? allow_private_pages(array, error) : NPV_OK;
+    if (status != NPV_OK)
+        return status;
+    const size_t page = page_size();
+    const size_t last = head + end < array->file_bytes ? head + end - 1 : array->file_bytes - 1;
+    for (size_t i = (head + begin) / page; i <= last / page; i++)
+        npv_bit_clear(array->file_pages, i);
+    return NPV_OK;
+}
+
+void npv_array_shrink(const npv_array *array, size_t bytes) {
+    if (array->place == NULL)
+        return;
+    const size_t head = (size_t)(array->data - array->place);
+    const size_t begin = round_up(head + bytes, page_size());
+    const size_t end = round_up(head + array->usable, page_size());
+    if (begin < end)
+        (void)madvise(array->place + begin, end - begin, MADV_DONTNEED);
+}
+
+void npv_array_close_gaps(npv_array *array, size_t item_size, const uint64_t *kept, uint64_t items) {
+    npv_bits_run run = {0, 0};
+    size_t end = 0;
+    while (npv_bits_next_run(kept, items, &run)) {
+        const size_t begin = (size_t)run.first * item_size;
+        const size_t bytes = (size_t)(run.end - run.first) * item_size;
+        if (end < begin)
+            memmove(array->data + end, array->data + begin, bytes);
+        end += bytes;
+    }
+    npv_array_shrink(array, end);
+}
+
+void npv_array_settle(npv_array *array, size_t item_size, uint64_t first, const uint64_t *places, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t from = first + i;
+        assert(places[i] <= from);
+        if (places[i] < from)
+            memcpy(array->data + places[i] * item_size, array->data + from * item_size, item_size);
+    }
+}
+
 void npv_array_forget_file(const npv_array *array) {
-    if (array->file_bytes > 0)
-        (void)madvise(array->place, array->file_bytes, MADV_DONTNEED);
+    const size_t page = page_size();
+    npv_bits_run run = {0, 0};
+    while (npv_bits_next_run(array->file_pages, array->file_bytes / page, &run))
+        (void)madvise(array->place + run.first * page, (size_t)(run.end - run.first) * page, MADV_DONTNEED);
 }
 
 npv_status npv_array_clear(npv_array *array, npv_error *error) {
@@ -159,6 +223,8 @@ npv_status npv_array_clear(npv_array *array, npv_error *error) {
         return npv_fail_memory(error, "clearing an array", length);
     array->usable = length - head;
     array->file_bytes = 0;
+    free(array->file_pages);
+    array->file_pages = NULL;
     return NPV_OK;
 }
 
@@ -171,5 +237,6 @@ void npv_array_free(npv_array *array) {
         munmap(old->place, old->reserved);
         free(old);
     }
+    free(array->file_pages);
     *array = (npv_array)NPV_ARRAY_EMPTY;
 }

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bits.h"
 #include "npvec.h"
 
 typedef struct npv_array {
@@ -21,10 +22,11 @@ typedef struct npv_array {
     unsigned char *place;      /* the reservation, page aligned; data lies inside its first page */
     size_t reserved;           /* bytes of the reservation */
     size_t file_bytes;         /* whole pages of a file at its start */
+    uint64_t *file_pages;      /* a bit for each of them: is it still as in the file? NULL: all are */
     struct npv_old_place *old; /* reservations that the array has outgrown */
 } npv_array;
 
-#define NPV_ARRAY_EMPTY {NULL, 0, NULL, 0, 0, NULL}
+#define NPV_ARRAY_EMPTY {NULL, 0, NULL, 0, 0, NULL, NULL}
 
 /* Makes the first `bytes` bytes usable; new ones are zero. Amortised O(1) for each byte. */
 npv_status npv_array_grow(npv_array *array, size_t bytes, npv_error *error);
@@ -34,6 +36,27 @@ npv_status npv_array_grow(npv_array *array, size_t bytes, npv_error *error);
  * but for the last, which is a private copy. Whatever grows behind it follows without a gap.
  */
 npv_status npv_array_map_file(npv_array *array, int fd, uint64_t offset, size_t bytes, npv_error *error);
+
+/*
+ * Bytes `begin` to `end` are going to be written. Pages of a mapped file are read-only until then; those of these bytes
+ * become private copies when they are written to, and are no longer forgotten. The file itself never changes.
+ */
+npv_status npv_array_make_private(npv_array *array, size_t begin, size_t end, npv_error *error);
+
+/*
+ * Gives the memory behind the first `bytes` bytes back. It stays usable, and holds zeros, or bytes of the file, or what
+ * it held.
+ */
+void npv_array_shrink(const npv_array *array, size_t bytes);
+
+/*
+ * Moves the kept of `items` items together, in order, and shrinks the array to them. Those before the first gap
+ * are not touched; what lies behind must not be a read-only page (npv_array_make_private).
+ */
+void npv_array_close_gaps(npv_array *array, size_t item_size, const uint64_t *kept, uint64_t items);
+
+/* Item first + i goes to places[i], for each of the `count` items behind `first` in turn: none of them is farther on. */
+void npv_array_settle(npv_array *array, size_t item_size, uint64_t first, const uint64_t *places, size_t count);
 
 /* Lets go of the pages of a mapped file that were read; they are read again when they are needed. */
 void npv_array_forget_file(const npv_array *array);

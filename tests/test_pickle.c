@@ -25,8 +25,8 @@ static npv_status collect(void *context, const void *data, size_t size, npv_erro
 
 static npv_buffer written(const npv_documents *documents) {
     npv_buffer pickle = {NULL, 0, 0};
-    assert_int_equal(npv_pickle_write(documents, (npv_sink){collect, &pickle}, NULL), NPV_OK);
-    assert_int_equal(pickle.size, npv_pickle_size(documents));
+    assert_int_equal(npv_pickle_write(documents, NULL, (npv_sink){collect, &pickle}, NULL), NPV_OK);
+    assert_int_equal(pickle.size, npv_pickle_size(documents, NULL));
     return pickle;
 }
 

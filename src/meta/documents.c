@@ -1,5 +1,7 @@
 #include "documents.h"
 
+#include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 static npv_document_place *places(const npv_documents *documents) {
@@ -38,6 +40,60 @@ void npv_documents_truncate(npv_documents *documents, size_t count) {
         return;
     documents->fragments_size = (size_t)places(documents)[count].offset;
     documents->count = count;
+}
+
+void npv_documents_settle(npv_documents *documents, size_t first, const uint64_t *places_of, size_t count) {
+    size_t end = first;
+    assert(first + count == documents->count);
+    for (size_t i = 0; i < count; i++) {
+        if (places_of[i] < first)
+            documents->unused += (size_t)places(documents)[places_of[i]].length;
+        else
+            end++;
+        places(documents)[places_of[i]] = places(documents)[first + i];
+    }
+    documents->count = end;
+}
+
+static int by_offset(const void *a, const void *b) {
+    const uint64_t first = ((const npv_document_order *)a)->offset;
+    const uint64_t second = ((const npv_document_order *)b)->offset;
+    return (first > second) - (first < second);
+}
+
+/* The rows that have documents, in the order in which these lie. */
+static size_t order_rows(const npv_documents *documents, npv_document_order *order) {
+    size_t count = 0;
+    bool sorted = true;
+    for (size_t row = 0; row < documents->count; row++) {
+        const npv_document_place place = places(documents)[row];
+        if (place.length == 0)
+            continue;
+        order[count] = (npv_document_order){place.offset, row};
+        sorted = sorted && (count == 0 || order[count - 1].offset < place.offset);
+        count++;
+    }
+    if (!sorted)
+        qsort(order, count, sizeof *order, by_offset);
+    return count;
+}
+
+void npv_documents_compact(npv_documents *documents, const uint64_t *kept, npv_document_order *room) {
+    if (kept != NULL) {
+        npv_array_close_gaps(&documents->places, sizeof(npv_document_place), kept, documents->count);
+        documents->count = (size_t)npv_bits_count(kept, documents->count);
+    }
+    const size_t count = order_rows(documents, room);
+    size_t end = 0;
+    for (size_t i = 0; i < count; i++) {
+        npv_document_place *const place = &places(documents)[room[i].row];
+        memmove(documents->fragments.data + end, documents->fragments.data + place->offset, (size_t)place->length);
+        place->offset = end;
+        end += (size_t)place->length;
+    }
+    npv_array_shrink(&documents->fragments, end);
+    documents->fragments_size = end;
+    documents->unused = 0;
 }
 
 npv_bytes npv_documents_get(const npv_documents *documents, size_t row) {

@@ -27,10 +27,10 @@
  */
 npv_status npv_pickle_read(npv_bytes pickle, uint64_t rows, npv_documents *documents, npv_error *error);
 
-/* Writes the documents as such a pickle: protocol 4, loads in NumPy 1.x and 2.x. */
-npv_status npv_pickle_write(const npv_documents *documents, npv_sink sink, npv_error *error);
+/* Writes the documents of these rows (NULL: all) as such a pickle: protocol 4, loads in NumPy 1.x and 2.x. */
+npv_status npv_pickle_write(const npv_documents *documents, const uint64_t *rows, npv_sink sink, npv_error *error);
 
 /* How many bytes npv_pickle_write will write. */
-uint64_t npv_pickle_size(const npv_documents *documents);
+uint64_t npv_pickle_size(const npv_documents *documents, const uint64_t *rows);
 
 #endif

@@ -23,48 +23,63 @@ static const char LIST_BEGIN[] = "\x85"
                                  "](";
 static const char LIST_END[] = "etb.";
 
-/* The first row from `row` on that has a document, or has none. */
-static size_t run_end(const npv_documents *documents, size_t row, bool has_document) {
-    while (row < documents->count && (npv_documents_get(documents, row).size > 0) == has_document)
-        row++;
-    return row;
+static npv_status flush(npv_bytes *waiting, npv_sink sink, npv_error *error) {
+    const npv_bytes bytes = *waiting;
+    *waiting = (npv_bytes){NULL, 0};
+    return bytes.size > 0 ? sink.write(sink.context, bytes.data, bytes.size, error) : NPV_OK;
 }
 
-/* Rows with documents lie back to back, so many rows are one write. */
-static npv_status write_rows(const npv_documents *documents, npv_sink sink, npv_error *error) {
+/* Most documents lie back to back, so many rows are one write: bytes wait until others follow that lie elsewhere. */
+static npv_status write_run(const npv_documents *documents, npv_bits_run run, npv_bytes *waiting, npv_sink sink,
+                            npv_error *error) {
+    static const unsigned char none[] = {'N'};
     npv_status status = NPV_OK;
-    for (size_t row = 0; status == NPV_OK && row < documents->count;) {
-        const size_t end = run_end(documents, row, true);
-        if (end == row) {
-            status = sink.write(sink.context, "N", 1, error);
-            row++;
+    for (uint64_t row = run.first; row < run.end && status == NPV_OK; row++) {
+        npv_bytes fragment = npv_documents_get(documents, (size_t)row);
+        if (fragment.size == 0)
+            fragment = (npv_bytes){none, sizeof none};
+        if (waiting->size > 0 && waiting->data + waiting->size == fragment.data) {
+            waiting->size += fragment.size;
             continue;
         }
-        const npv_bytes first = npv_documents_get(documents, row), last = npv_documents_get(documents, end - 1);
-        status = sink.write(sink.context, first.data, (size_t)(last.data - first.data) + last.size, error);
-        row = end;
+        status = flush(waiting, sink, error);
+        *waiting = fragment;
     }
     return status;
 }
 
-npv_status npv_pickle_write(const npv_documents *documents, npv_sink sink, npv_error *error) {
-    unsigned char rows[8];
+static npv_status write_rows(const npv_documents *documents, const uint64_t *rows, npv_sink sink, npv_error *error) {
+    npv_bytes waiting = {NULL, 0};
+    npv_bits_run run = {0, 0};
+    npv_status status = NPV_OK;
+    while (status == NPV_OK && npv_bits_next_run(rows, documents->count, &run))
+        status = write_run(documents, run, &waiting, sink, error);
+    return status == NPV_OK ? flush(&waiting, sink, error) : status;
+}
+
+npv_status npv_pickle_write(const npv_documents *documents, const uint64_t *rows, npv_sink sink, npv_error *error) {
+    const uint64_t count = rows == NULL ? documents->count : npv_bits_count(rows, documents->count);
+    unsigned char count_bytes[8];
     for (int i = 0; i < 8; i++)
-        rows[i] = (unsigned char)((uint64_t)documents->count >> 8 * i);
+        count_bytes[i] = (unsigned char)(count >> 8 * i);
     npv_status status = sink.write(sink.context, ARRAY_BEGIN, sizeof ARRAY_BEGIN - 1, error);
     if (status == NPV_OK)
-        status = sink.write(sink.context, rows, sizeof rows, error);
+        status = sink.write(sink.context, count_bytes, sizeof count_bytes, error);
     if (status == NPV_OK)
         status = sink.write(sink.context, LIST_BEGIN, sizeof LIST_BEGIN - 1, error);
     if (status == NPV_OK)
-        status = write_rows(documents, sink, error);
+        status = write_rows(documents, rows, sink, error);
     return status != NPV_OK ? status : sink.write(sink.context, LIST_END, sizeof LIST_END - 1, error);
 }
 
-uint64_t npv_pickle_size(const npv_documents *documents) {
-    uint64_t size =
-        sizeof ARRAY_BEGIN - 1 + 8 + sizeof LIST_BEGIN - 1 + sizeof LIST_END - 1 + documents->fragments_size;
-    for (size_t row = 0; row < documents->count; row++)
-        size += npv_documents_get(documents, row).size == 0;
+uint64_t npv_pickle_size(const npv_documents *documents, const uint64_t *rows) {
+    uint64_t size = sizeof ARRAY_BEGIN - 1 + 8 + sizeof LIST_BEGIN - 1 + sizeof LIST_END - 1;
+    npv_bits_run run = {0, 0};
+    while (npv_bits_next_run(rows, documents->count, &run)) {
+        for (uint64_t row = run.first; row < run.end; row++) {
+            const size_t length = npv_documents_get(documents, (size_t)row).size;
+            size += length > 0 ? length : 1;
+        }
+    }
     return size;
 }
