@@ -105,7 +105,6 @@ static npv_entry entry_of_bytes(npv_class class, npv_bytes bytes) {
     return (npv_entry){.class = (unsigned char)class, .bytes = bytes};
 }
 
-/* Text of at most `size` bytes as an entry; `write` is what remains to be done in `room`. */
 static npv_status clear_room(npv_buffer *room, size_t size, npv_error *error) {
     room->size = 0;
     return npv_buffer_reserve(room, size, error);
