@@ -1,5 +1,6 @@
 #include "bounds.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -158,8 +159,28 @@ float npv_bound_keys(const npv_request *request, const npv_codes *codes, const n
     return largest;
 }
 
-double npv_bound_of_key(const npv_request *request, const npv_bounder *bounder, double key) {
+static double bound_of_key(const npv_request *request, const npv_bounder *bounder, double key) {
     if (request->metric != NPV_EUCLIDEAN)
         return key * bounder->scale;
     return (bounder->query_square * (1 - SQUARE_SLACK) - key * key * (1 + SQUARE_SLACK)) * (0.5 * bounder->scale);
+}
+
+float npv_bound_of_key(const npv_request *request, const npv_bounder *bounder, double key) {
+    const float least = at_least(bound_of_key(request, bounder, key));
+    return least > -FLT_MAX ? least : -FLT_MAX;
+}
+
+/* The bits of floats, as integers, are in order among those of one sign: negative ones backwards, behind all others. */
+#define MINUS_ZERO 0x80000000U
+#define ABOVE_INFINITY 0x7F800001U
+
+uint64_t npv_bounds_from(const npv_kernels *kernels, const float bounds[NPV_BLOCK_ROWS], float least) {
+    uint32_t bits = MINUS_ZERO;
+    uint64_t rows = UINT64_MAX;
+    if (least != 0)
+        memcpy(&bits, &least, sizeof bits);
+    const npv_code_range range = bits < MINUS_ZERO ? (npv_code_range){bits, ABOVE_INFINITY, 0, 0}
+                                                   : (npv_code_range){0, bits + 1, ABOVE_INFINITY, MINUS_ZERO};
+    kernels->rows_in_range(&range, bounds, NPV_BLOCK_ROWS, &rows);
+    return rows;
 }

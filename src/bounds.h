@@ -26,7 +26,10 @@ void npv_bounder_prepare(const npv_request *request, const npv_codes *codes, con
 float npv_bound_keys(const npv_request *request, const npv_codes *codes, const npv_bounder *bounder, int bits,
                      uint64_t first, size_t count, const int32_t *dots, float *bounds);
 
-/* The least bound that a row with this key, or a better one, can have. */
-double npv_bound_of_key(const npv_request *request, const npv_bounder *bounder, double key);
+/* The least bound that a row with this key, or a better one, can have. Not -infinity. */
+float npv_bound_of_key(const npv_request *request, const npv_bounder *bounder, double key);
+
+/* Which of the bounds of a block are at least `least`, which is not NaN or -infinity: one bit a row. */
+uint64_t npv_bounds_from(const npv_kernels *kernels, const float bounds[NPV_BLOCK_ROWS], float least);
 
 #endif

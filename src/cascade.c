@@ -47,18 +47,20 @@
 /* Blocks with survivors that one thread looks through sooner than all survivors are counted. */
 #define FEW_BLOCKS 256
 
-/* Of a row that is picked out: how much of it is asked for before its turn, and how many rows ahead. */
-#define MOST_ASKED_FOR 1024
-#define ROWS_AHEAD 2
+/* Rows that are picked out are looked at in lots: what is needed of all of them is asked for before the first's turn. */
+#define LOT_ROWS 128
+
+/* How much of a row is asked for; the rest follows by itself once it is read. */
+#define MOST_ASKED_FOR 8192
 
 /* What one query of a group holds. */
 typedef struct cascade_query {
     const double *prepared;
     npv_bounder bounder;
-    float *bounds;     /* one a row, up to whole blocks; -infinity where a row is not eligible */
-    float *maxima;     /* one a block */
-    float seed_floor;  /* the seeds of step 2 are the rows with bounds from here on, */
-    uint64_t seed_end; /* below this row */
+    float *bounds;      /* one a row, up to whole blocks; -infinity where there is no row, or none that is eligible */
+    float *maxima;      /* one a block */
+    float seed_floor;   /* the seeds of step 2 are the rows with bounds from here on, */
+    size_t seed_blocks; /* in so many blocks */
     npv_topk *top;
     npv_cascade_cost *cost;
     npv_status status;
@@ -141,13 +143,17 @@ static void bound_block(const cascade_job *job, cascade_query *queries, size_t c
     const size_t number = (size_t)(block.first / NPV_BLOCK_ROWS);
     for (size_t i = 0; i < count; i++)
         queries[i].maxima[number] = -HUGE_VALF;
-    if (eligible == NULL || eligible[number] == UINT64_MAX) {
+    if (block.count == NPV_BLOCK_ROWS && (eligible == NULL || eligible[number] == UINT64_MAX)) {
         bound_run(job, queries, count, block);
         return;
     }
     for (size_t i = 0; i < count; i++)
-        for (size_t row = 0; row < block.count; row++)
+        for (size_t row = 0; row < NPV_BLOCK_ROWS; row++)
             queries[i].bounds[block.first + row] = -HUGE_VALF;
+    if (eligible == NULL) {
+        bound_run(job, queries, count, block);
+        return;
+    }
     uint64_t word = eligible[number];
     npv_run run;
     while (npv_next_run(&word, block.first, &run))
@@ -248,35 +254,38 @@ static void ask_for_row(const npv_request *request, uint64_t row) {
     ask_for(request->vectors + row * request->dimensions, request->dimensions * sizeof(float));
 }
 
-/* The rows with the highest bounds: those from a floor on, the first of them if there are too many. */
+/* The rows of a block whose bounds are at least `least`, one bit a row. */
+static uint64_t rows_from(const cascade_job *job, const cascade_query *query, size_t number, float least) {
+    if (query->maxima[number] < least)
+        return 0;
+    return npv_bounds_from(job->request->kernels, query->bounds + number * NPV_BLOCK_ROWS, least);
+}
+
+/* The rows with the highest bounds: those from a floor on, the first blocks' if there are too many. */
 static size_t choose_seeds(const cascade_job *job, cascade_query *query, seed_room *room) {
     const size_t wanted = seed_count(job->request);
-    const float floor = seed_floor(job, query, wanted, room->maxima);
     size_t count = 0;
-    uint64_t row = 0;
-    for (; count < 2 * wanted && row < job->request->rows; row++) {
-        if (row % NPV_BLOCK_ROWS == 0 && query->maxima[row / NPV_BLOCK_ROWS] < floor)
-            row += NPV_BLOCK_ROWS - 1;
-        else if (query->bounds[row] >= floor)
+    size_t number = 0;
+    query->seed_floor = seed_floor(job, query, wanted, room->maxima);
+    for (; count < 2 * wanted && number < job->blocks; number++)
+        for (uint64_t left = rows_from(job, query, number, query->seed_floor); left != 0; left &= left - 1) {
+            const uint64_t row = number * NPV_BLOCK_ROWS + (unsigned)__builtin_ctzll(left);
             room->rows[count++] = row;
-    }
-    query->seed_floor = floor;
-    query->seed_end = row;
+            ask_for_row(job->request, row);
+        }
+    query->seed_blocks = number;
     return count;
 }
 
 static void seed(const cascade_job *job, cascade_query *query, seed_room *room) {
     const size_t count = choose_seeds(job, query, room);
-    for (size_t i = 0; i < count; i++) {
-        if (i + ROWS_AHEAD < count)
-            ask_for_row(job->request, room->rows[i + ROWS_AHEAD]);
+    for (size_t i = 0; i < count; i++)
         score_row(job, query, room->rows[i], query->top);
-    }
     query->cost->rows32 += count;
 }
 
 /* The least bound that a hit can have, given k rows that are at least as good as the worst of `top`. */
-static double threshold_of(const cascade_job *job, const cascade_query *query, const npv_topk *top) {
+static float threshold_of(const cascade_job *job, const cascade_query *query, const npv_topk *top) {
     const double least = job->request->least_key;
     const double key = top->count == top->k && top->heap[0].key > least ? top->heap[0].key : least;
     return npv_bound_of_key(job->request, &query->bounder, key);
@@ -284,55 +293,60 @@ static double threshold_of(const cascade_job *job, const cascade_query *query, c
 
 /* -------------------------------------------------------------------------------------------------- 3. Refining -- */
 
-static bool is_seed(const cascade_query *query, uint64_t row) {
-    return query->bounds[row] >= query->seed_floor && row < query->seed_end;
-}
-
-static bool passes_whole_code(const cascade_job *job, const cascade_query *query, uint64_t row, double threshold) {
+static float bound_whole_code(const cascade_job *job, const cascade_query *query, uint64_t row) {
     int32_t dots;
     float bound;
     sum_codes(job, &query->bounder, 8, (npv_run){row, 1}, &dots);
     npv_bound_keys(job->request, job->codes, &query->bounder, 8, row, 1, &dots, &bound);
-    return (double)bound >= threshold;
+    return bound;
 }
 
-/* The survivors of a block that are no seeds; asks for their codes. */
-static size_t find_survivors(const cascade_job *job, const cascade_query *query, size_t number, double threshold,
+/* The survivors of a block that are no seeds; asks for what they are looked at by. */
+static size_t find_survivors(const cascade_job *job, const cascade_query *query, size_t number, float threshold,
                              uint64_t *rows, npv_cascade_cost *cost) {
     const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
-    const npv_run block = block_of(job->request, number);
+    uint64_t left = rows_from(job, query, number, threshold);
     size_t count = 0;
-    for (uint64_t row = block.first; row < block.first + block.count; row++) {
-        if (!((double)query->bounds[row] >= threshold) || query->bounds[row] == -HUGE_VALF)
-            continue;
-        cost->survivors++;
-        if (is_seed(query, row))
-            continue;
+    cost->survivors += (unsigned)__builtin_popcountll(left);
+    if (number < query->seed_blocks)
+        left &= ~rows_from(job, query, number, query->seed_floor);
+    for (; left != 0; left &= left - 1) {
+        const uint64_t row = number * NPV_BLOCK_ROWS + (unsigned)__builtin_ctzll(left);
         rows[count++] = row;
-        ask_for(npv_plane_row(&job->codes->high, row, plane_bytes), plane_bytes);
-        ask_for(npv_plane_row(&job->codes->low, row, plane_bytes), plane_bytes);
+        if (job->bits == 4) {
+            ask_for(npv_plane_row(&job->codes->high, row, plane_bytes), plane_bytes);
+            ask_for(npv_plane_row(&job->codes->low, row, plane_bytes), plane_bytes);
+        } else {
+            ask_for_row(job->request, row);
+        }
     }
     return count;
 }
 
-/* Looks at the survivors of a block. `start` is the threshold after step 2; `top` may know a better one. */
-static void refine_block(const cascade_job *job, const cascade_query *query, size_t number, double start, npv_topk *top,
-                         npv_cascade_cost *cost) {
-    uint64_t rows[NPV_BLOCK_ROWS];
-    const size_t count = find_survivors(job, query, number, start, rows, cost);
-    for (size_t i = 0; i < count; i++) {
-        const double known = threshold_of(job, query, top);
-        const double threshold = known > start ? known : start;
-        if ((double)query->bounds[rows[i]] < threshold)
-            continue;
-        if (job->bits == 4) {
-            cost->rows8++;
-            if (!passes_whole_code(job, query, rows[i], threshold))
-                continue;
+/* Leaves of a lot of survivors those whose whole codes do not rule them out; asks for their vectors. */
+static size_t look_at_whole_codes(const cascade_job *job, const cascade_query *query, uint64_t *rows, size_t count,
+                                  float threshold) {
+    size_t left = 0;
+    for (size_t i = 0; i < count; i++)
+        if (bound_whole_code(job, query, rows[i]) >= threshold) {
+            rows[left++] = rows[i];
+            ask_for_row(job->request, rows[i]);
         }
-        cost->rows32++;
-        score_row(job, query, rows[i], top);
+    return left;
+}
+
+/* Looks at a lot of survivors. `start` is the threshold after step 2; `top` may know a better one. */
+static void refine_lot(const cascade_job *job, const cascade_query *query, uint64_t *rows, size_t count, float start,
+                       npv_topk *top, npv_cascade_cost *cost) {
+    const float known = threshold_of(job, query, top);
+    const float threshold = known > start ? known : start;
+    if (job->bits == 4) {
+        cost->rows8 += count;
+        count = look_at_whole_codes(job, query, rows, count, threshold);
     }
+    for (size_t i = 0; i < count; i++)
+        score_row(job, query, rows[i], top);
+    cost->rows32 += count;
 }
 
 /* Above this number of survivors it is cheaper to score all rows, one after the other, than to pick them out. */
@@ -344,22 +358,20 @@ static double too_many_survivors(const npv_request *request) {
  * How many rows survive; or, if there are few blocks with survivors, how many of those: then there cannot be too many
  * survivors, nor enough to share out, and they need not be counted.
  */
-static uint64_t count_survivors(const cascade_job *job, const cascade_query *query, double threshold) {
-    uint64_t blocks = 0;
+static uint64_t count_survivors(const cascade_job *job, const cascade_query *query, float threshold) {
     uint64_t survivors = 0;
-    for (size_t number = 0; number < job->blocks; number++)
-        blocks += (double)query->maxima[number] >= threshold;
+    const size_t blocks = count_from(query->maxima, job->blocks, threshold);
     if (blocks <= FEW_BLOCKS && (double)(blocks * NPV_BLOCK_ROWS) <= too_many_survivors(job->request))
         return blocks;
-    for (uint64_t row = 0; row < job->request->rows; row++)
-        survivors += (double)query->bounds[row] >= threshold && query->bounds[row] > -HUGE_VALF;
+    for (size_t number = 0; number < job->blocks; number++)
+        survivors += (unsigned)__builtin_popcountll(rows_from(job, query, number, threshold));
     return survivors;
 }
 
 typedef struct refining {
     const cascade_job *job;
     cascade_query *query;
-    double threshold;
+    float threshold;
     size_t part_blocks;
 } refining;
 
@@ -371,13 +383,20 @@ static void refine_part(void *context, size_t part, unsigned worker) {
     const size_t end = job->blocks - begin < self->part_blocks ? job->blocks : begin + self->part_blocks;
     npv_topk *top = worker == 0 ? self->query->top : &job->helpers[worker - 1].top;
     npv_cascade_cost *cost = worker == 0 ? self->query->cost : &job->helpers[worker - 1].cost;
-    for (size_t number = begin; number < end; number++)
-        if ((double)self->query->maxima[number] >= self->threshold)
-            refine_block(job, self->query, number, self->threshold, top, cost);
+    uint64_t rows[LOT_ROWS];
+    size_t count = 0;
+    for (size_t number = begin; number < end; number++) {
+        if (self->query->maxima[number] >= self->threshold)
+            count += find_survivors(job, self->query, number, self->threshold, rows + count, cost);
+        if (count > LOT_ROWS - NPV_BLOCK_ROWS || number + 1 == end) {
+            refine_lot(job, self->query, rows, count, self->threshold, top, cost);
+            count = 0;
+        }
+    }
 }
 
 /* Only the query of a group of one may be shared out: those of larger groups have a thread each. */
-static void refine(const cascade_job *job, cascade_query *query, double threshold, uint64_t survivors) {
+static void refine(const cascade_job *job, cascade_query *query, float threshold, uint64_t survivors) {
     const size_t parts = survivors > SHARED_SURVIVORS ? 8 * (size_t)job->request->threads : 1;
     refining self = {job, query, threshold, (job->blocks + parts - 1) / parts};
     npv_workers_run(job->request->workers, (job->blocks + self.part_blocks - 1) / self.part_blocks, refine_part, &self);
@@ -409,7 +428,7 @@ static void finish_query(void *context, size_t number, unsigned worker) {
     const cascade_job *job = context;
     cascade_query *query = &job->queries[number];
     seed(job, query, &job->seed_rooms[worker]);
-    const double threshold = threshold_of(job, query, query->top);
+    const float threshold = threshold_of(job, query, query->top);
     const uint64_t survivors = count_survivors(job, query, threshold);
     if ((double)survivors <= too_many_survivors(job->request)) {
         refine(job, query, threshold, survivors);
@@ -487,6 +506,7 @@ static npv_status make_memory(cascade_memory *memory, const npv_request *request
                               npv_error *error) {
     const size_t threads = request->threads;
     const size_t seeds = seed_count(request);
+    const size_t most_seeds = 2 * seeds + NPV_BLOCK_ROWS;
     const size_t seed_groups = blocks > SEED_GROUPS * seeds ? blocks : SEED_GROUPS * seeds;
     memory->coarse = new_coarse(group, request->dimensions);
     memory->bounds = malloc(group * blocks * NPV_BLOCK_ROWS * sizeof *memory->bounds);
@@ -494,7 +514,7 @@ static npv_status make_memory(cascade_memory *memory, const npv_request *request
     memory->candidates = malloc(threads * request->k * sizeof *memory->candidates);
     memory->queries = calloc(group, sizeof *memory->queries);
     memory->seed_maxima = malloc(threads * seed_groups * sizeof *memory->seed_maxima);
-    memory->seed_rows = malloc(threads * 2 * seeds * sizeof *memory->seed_rows);
+    memory->seed_rows = malloc(threads * most_seeds * sizeof *memory->seed_rows);
     memory->seed_rooms = calloc(threads, sizeof *memory->seed_rooms);
     memory->helpers = calloc(threads, sizeof *memory->helpers);
     if (memory->coarse == NULL || memory->bounds == NULL || memory->maxima == NULL || memory->candidates == NULL ||
@@ -503,7 +523,7 @@ static npv_status make_memory(cascade_memory *memory, const npv_request *request
         return npv_fail_memory(error, "the bounds of a search",
                                group * blocks * (NPV_BLOCK_ROWS + 1) * sizeof *memory->bounds);
     for (size_t i = 0; i < threads; i++)
-        memory->seed_rooms[i] = (seed_room){memory->seed_maxima + i * seed_groups, memory->seed_rows + i * 2 * seeds};
+        memory->seed_rooms[i] = (seed_room){memory->seed_maxima + i * seed_groups, memory->seed_rows + i * most_seeds};
     for (size_t i = 0; i + 1 < threads; i++)
         memory->helpers[i].top = (npv_topk){memory->candidates + i * request->k, 0, request->k};
     return NPV_OK;
@@ -518,7 +538,7 @@ static size_t group_size(const npv_request *request, size_t blocks) {
 
 static size_t blocks_in_a_part(const npv_request *request, int bits, size_t blocks) {
     const size_t block_bytes = NPV_PLANE_BYTES(request->dimensions) * NPV_BLOCK_ROWS * (bits == 4 ? 1 : 2);
-    if (!npv_worth_sharing(blocks * block_bytes * request->query_count, request->threads))
+    if (!npv_worth_sharing(request, blocks * block_bytes * request->query_count))
         return blocks;
     return PART_BYTES / block_bytes > 0 ? PART_BYTES / block_bytes : 1;
 }

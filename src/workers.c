@@ -5,6 +5,29 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
+
+/*
+ * To wake a sleeping thread takes so long on a small virtual machine. A helper that has done a job looks out for the next
+ * one as long before it sleeps, and so do callers for helpers: then neither ever waits twice as long as it had to.
+ */
+#define WAKING_NS 50000
+
+/* Looks at the clock, which takes some 25 ns, once in so many looks for a job. */
+#define LOOKS 16
+
+/* Parts from `next` to `end` are not taken yet. On a cache line of its own. */
+typedef struct share {
+    _Alignas(64) atomic_size_t next;
+    size_t end;
+} share;
+
+/* A thread of ours. */
+typedef struct npv_helper {
+    npv_workers *workers;
+    unsigned number; /* from 1: the caller of a job is 0 */
+    pthread_t thread;
+} npv_helper;
 
 struct npv_workers {
     pthread_mutex_t running; /* held by the thread whose job runs */
@@ -13,43 +36,82 @@ struct npv_workers {
     pthread_cond_t done;     /* no helper is inside the job any more */
     unsigned wanted;         /* threads of our own */
     unsigned started;
-    unsigned busy;   /* helpers inside the job */
-    unsigned joined; /* helpers that ever entered the job: the next worker number */
+    atomic_uint busy;  /* helpers inside the job; changed under `lock` */
+    atomic_uint calls; /* jobs so far, and the call to stop; changed under `lock` */
     bool stopping;
     npv_task *task; /* NULL: no job to enter */
     void *context;
-    size_t parts;
-    atomic_size_t next; /* first part that nobody has taken */
-    pthread_t threads[NPV_MAX_THREADS];
+    atomic_uint_least64_t last; /* when the last job ended, in nanoseconds */
+    share shares[NPV_MAX_THREADS];
+    npv_helper helpers[NPV_MAX_THREADS];
 };
 
-static void take_parts(npv_workers *workers, npv_task *task, void *context, size_t parts, unsigned worker) {
-    for (;;) {
-        const size_t part = atomic_fetch_add_explicit(&workers->next, 1, memory_order_relaxed);
-        if (part >= parts)
-            return;
-        task(context, part, worker);
+static uint64_t nanoseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void pause_briefly(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Waits until *value is another than `old`, but not much longer than it takes to wake up. */
+static void look_out(const atomic_uint *value, unsigned old) {
+    const uint64_t start = nanoseconds();
+    do {
+        for (int i = 0; i < LOOKS; i++) {
+            if (atomic_load(value) != old)
+                return;
+            pause_briefly();
+        }
+    } while (nanoseconds() - start < WAKING_NS);
+}
+
+/*
+ * Every thread has a share of the parts, always the same one, so that what it read for one job is still in its caches
+ * at the next. When it is done, it takes what is left of the others'.
+ */
+static void take_parts(npv_workers *workers, npv_task *task, void *context, unsigned worker) {
+    const unsigned threads = workers->wanted + 1;
+    for (unsigned i = 0; i < threads; i++) {
+        share *from = &workers->shares[(worker + i) % threads];
+        size_t part;
+        while ((part = atomic_fetch_add_explicit(&from->next, 1, memory_order_relaxed)) < from->end)
+            task(context, part, worker);
     }
 }
 
-/* A helper enters a job at most once: it leaves when no part is left, and then the job has none to enter for. */
+/* Under `lock`: the call after `seen`, or after one that came meanwhile. */
+static unsigned wait_for_call(npv_workers *workers, unsigned seen) {
+    pthread_mutex_unlock(&workers->lock);
+    look_out(&workers->calls, seen);
+    pthread_mutex_lock(&workers->lock);
+    while (atomic_load(&workers->calls) == seen)
+        pthread_cond_wait(&workers->wake, &workers->lock);
+    return atomic_load(&workers->calls);
+}
+
 static void *help(void *argument) {
-    npv_workers *workers = argument;
+    const npv_helper *self = argument;
+    npv_workers *workers = self->workers;
+    unsigned seen = 0;
     pthread_mutex_lock(&workers->lock);
     while (!workers->stopping) {
-        if (workers->task == NULL || atomic_load(&workers->next) >= workers->parts) {
-            pthread_cond_wait(&workers->wake, &workers->lock);
+        seen = wait_for_call(workers, seen);
+        if (workers->task == NULL) /* too late, or time to stop */
             continue;
-        }
         npv_task *task = workers->task;
         void *context = workers->context;
-        const size_t parts = workers->parts;
-        const unsigned worker = ++workers->joined;
-        workers->busy++;
+        atomic_fetch_add(&workers->busy, 1);
         pthread_mutex_unlock(&workers->lock);
-        take_parts(workers, task, context, parts, worker);
+        take_parts(workers, task, context, self->number);
         pthread_mutex_lock(&workers->lock);
-        if (--workers->busy == 0)
+        if (atomic_fetch_sub(&workers->busy, 1) == 1)
             pthread_cond_signal(&workers->done);
     }
     pthread_mutex_unlock(&workers->lock);
@@ -61,7 +123,10 @@ static void set_up(npv_workers *workers) {
     pthread_mutex_init(&workers->lock, NULL);
     pthread_cond_init(&workers->wake, NULL);
     pthread_cond_init(&workers->done, NULL);
-    workers->started = workers->busy = workers->joined = 0;
+    workers->started = 0;
+    atomic_store(&workers->busy, 0);
+    atomic_store(&workers->calls, 0);
+    atomic_store(&workers->last, 0);
     workers->stopping = false;
     workers->task = NULL;
 }
@@ -85,9 +150,13 @@ static void start_threads(npv_workers *workers) {
     sigset_t before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    while (workers->started < workers->wanted &&
-           pthread_create(&workers->threads[workers->started], NULL, help, workers) == 0)
+    while (workers->started < workers->wanted) {
+        npv_helper *helper = &workers->helpers[workers->started];
+        *helper = (npv_helper){.workers = workers, .number = workers->started + 1};
+        if (pthread_create(&helper->thread, NULL, help, helper) != 0)
+            break;
         workers->started++;
+    }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -97,9 +166,12 @@ static void open_job(npv_workers *workers, size_t parts, npv_task *task, void *c
         start_threads(workers);
     workers->task = task;
     workers->context = context;
-    workers->parts = parts;
-    workers->joined = 0;
-    atomic_store(&workers->next, 0);
+    const unsigned threads = workers->wanted + 1;
+    for (unsigned i = 0; i < threads; i++) {
+        atomic_store(&workers->shares[i].next, parts * i / threads);
+        workers->shares[i].end = parts * (i + 1) / threads;
+    }
+    atomic_fetch_add(&workers->calls, 1);
     pthread_cond_broadcast(&workers->wake);
     pthread_mutex_unlock(&workers->lock);
 }
@@ -108,8 +180,13 @@ static void open_job(npv_workers *workers, size_t parts, npv_task *task, void *c
 static void close_job(npv_workers *workers) {
     pthread_mutex_lock(&workers->lock);
     workers->task = NULL;
-    while (workers->busy > 0)
-        pthread_cond_wait(&workers->done, &workers->lock);
+    for (unsigned busy; (busy = atomic_load(&workers->busy)) > 0;) {
+        pthread_mutex_unlock(&workers->lock);
+        look_out(&workers->busy, busy);
+        pthread_mutex_lock(&workers->lock);
+        if (atomic_load(&workers->busy) == busy)
+            pthread_cond_wait(&workers->done, &workers->lock);
+    }
     pthread_mutex_unlock(&workers->lock);
 }
 
@@ -117,12 +194,18 @@ void npv_workers_run(npv_workers *workers, size_t parts, npv_task *task, void *c
     if (parts < 2 || workers->wanted == 0 || pthread_mutex_trylock(&workers->running) != 0) {
         for (size_t part = 0; part < parts; part++)
             task(context, part, 0);
+        atomic_store(&workers->last, nanoseconds());
         return;
     }
     open_job(workers, parts, task, context);
-    take_parts(workers, task, context, parts, 0);
+    take_parts(workers, task, context, 0);
     close_job(workers);
+    atomic_store(&workers->last, nanoseconds());
     pthread_mutex_unlock(&workers->running);
+}
+
+bool npv_workers_awake(npv_workers *workers) {
+    return nanoseconds() - atomic_load(&workers->last) < WAKING_NS;
 }
 
 void npv_workers_free(npv_workers *workers) {
@@ -130,10 +213,11 @@ void npv_workers_free(npv_workers *workers) {
         return;
     pthread_mutex_lock(&workers->lock);
     workers->stopping = true;
+    atomic_fetch_add(&workers->calls, 1);
     pthread_cond_broadcast(&workers->wake);
     pthread_mutex_unlock(&workers->lock);
     for (unsigned i = 0; i < workers->started; i++)
-        pthread_join(workers->threads[i], NULL);
+        pthread_join(workers->helpers[i].thread, NULL);
     pthread_cond_destroy(&workers->done);
     pthread_cond_destroy(&workers->wake);
     pthread_mutex_destroy(&workers->lock);

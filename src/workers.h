@@ -2,11 +2,12 @@
  * Parked threads that share out the parts of one job.
  *
  * A thread costs 0.1 ms to create on a small machine and a search may take less, so the threads are started at the
- * first job that has several parts and then sleep between jobs.
+ * first job that has several parts. Between jobs they look out for the next one for a moment, and then sleep.
  */
 #ifndef NPV_WORKERS_H
 #define NPV_WORKERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "npvec.h"
@@ -21,11 +22,14 @@ npv_workers *npv_workers_new(unsigned threads);
 void npv_workers_free(npv_workers *workers);
 
 /*
- * Runs task(context, part, worker) once for every part below `parts` and returns when all are done. Parts are taken in
- * order, by whichever thread is free. If another thread has a job running, or threads cannot be started, the caller
+ * Runs task(context, part, worker) once for every part below `parts` and returns when all are done. Each thread begins
+ * with a share of its own, the same in every job of as many parts. If another thread has a job running, or threads cannot be started, the caller
  * does all parts itself. Never fails.
  */
 void npv_workers_run(npv_workers *workers, size_t parts, npv_task *task, void *context);
+
+/* Did a job end so shortly ago that helpers are still awake, or, if they had no part in it, are likely to be needed? */
+bool npv_workers_awake(npv_workers *workers);
 
 /* In a child after fork: the threads are gone, and the locks are in an unknown state. Starts afresh. */
 void npv_workers_after_fork(npv_workers *workers);

@@ -597,6 +597,28 @@ static void a_bound_at_the_threshold_survives(void **state) {
  * With a limit on keys there may be fewer than k seeds that reach it, and then the worst of them is no threshold. Long
  * rows have high bounds whatever their keys, so they are the seeds, and one of them is a hit.
  */
+/* Compared by their bits, in every table; never ineligible rows, whose bounds are -infinity. */
+static void bounds_from_a_threshold_are_found(void **state) {
+    (void)state;
+    const float values[] = {0.0F,     -0.0F,    1.0F,       -1.0F,        FLT_MIN / 4, -FLT_MIN / 4,
+                            0x1p-10F, -0x1p10F, FLT_MAX,    -FLT_MAX,     HUGE_VALF,   -HUGE_VALF,
+                            0.75F,    -0.75F,   1.0000001F, -0.99999994F, 3e38F,       -3e38F};
+    const size_t count = sizeof values / sizeof *values;
+    float bounds[NPV_BLOCK_ROWS];
+    for (size_t i = 0; i < NPV_BLOCK_ROWS; i++)
+        bounds[i] = values[i * 7 % count];
+    const npv_kernels *kernels;
+    for (size_t table = 0; (kernels = npv_kernels_runnable(table)) != NULL; table++)
+        for (size_t t = 0; t < count; t++) {
+            if (values[t] == -HUGE_VALF)
+                continue;
+            uint64_t expected = 0;
+            for (size_t i = 0; i < NPV_BLOCK_ROWS; i++)
+                expected |= (uint64_t)(bounds[i] >= values[t]) << i;
+            assert_true(npv_bounds_from(kernels, bounds, values[t]) == expected);
+        }
+}
+
 static void seeds_below_the_limit_are_no_threshold(void **state) {
     (void)state;
     enum { rows = 2000, dimensions = 64, long_rows = 200 };
@@ -772,6 +794,7 @@ int main(void) {
         cmocka_unit_test(rows_along_the_direction_leave_only_slack),
         cmocka_unit_test(coefficients_are_those_of_the_proof),
         cmocka_unit_test(a_bound_at_the_threshold_survives),
+        cmocka_unit_test(bounds_from_a_threshold_are_found),
         cmocka_unit_test(seeds_below_the_limit_are_no_threshold),
         cmocka_unit_test(searches_learn_which_way_pays),
     };

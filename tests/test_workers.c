@@ -70,6 +70,24 @@ static void parts_are_shared(void **state) {
     free(self);
 }
 
+/* Helpers look out for a job for a moment and then sleep: they must come from either. */
+static void helpers_come_awake_or_asleep(void **state) {
+    (void)state;
+    job *self = malloc(sizeof *self);
+    npv_workers *workers = npv_workers_new(2);
+    assert_false(npv_workers_awake(workers));
+    for (int again = 0; again < 6; again++) {
+        run(workers, 4, 1000000, self);
+        assert_true(self->other_threads > 0);
+        if (again % 2 == 0)
+            continue;
+        nanosleep(&(struct timespec){0, 20000000}, NULL);
+        assert_false(npv_workers_awake(workers));
+    }
+    npv_workers_free(workers);
+    free(self);
+}
+
 static void *run_alongside(void *workers) {
     job *self = malloc(sizeof *self);
     for (int i = 0; i < 100; i++)
@@ -93,6 +111,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_part_is_done_once),
         cmocka_unit_test(parts_are_shared),
+        cmocka_unit_test(helpers_come_awake_or_asleep),
         cmocka_unit_test(several_callers_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,8 @@ typedef float npv_bound_rows(const npv_bound_terms *terms, const npv_code_column
  *
  * Bit i % 64 of bits[i / 64] stands for row i of `count`. The bits of rows that are not in the range are cleared, and
  * those behind the last row, up to the end of its word. Words that are zero already cost next to nothing.
+ *
+ * Codes are uint32, unaligned; or the bits of floats, which the cascade puts into ranges too (bounds.h).
  */
 typedef struct npv_code_range {
     uint32_t first;
@@ -122,7 +124,7 @@ typedef struct npv_code_range {
     uint32_t hole_end;
 } npv_code_range;
 
-typedef void npv_rows_in_range(const npv_code_range *range, const uint32_t *codes, size_t count, uint64_t *bits);
+typedef void npv_rows_in_range(const npv_code_range *range, const void *codes, size_t count, uint64_t *bits);
 
 typedef struct npv_kernels {
     const char *name;

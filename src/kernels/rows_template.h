@@ -10,7 +10,8 @@
  */
 #include <string.h>
 
-TARGET void KERNEL(rows_in_range)(const npv_code_range *range, const uint32_t *codes, size_t count, uint64_t *bits) {
+TARGET void KERNEL(rows_in_range)(const npv_code_range *range, const void *given, size_t count, uint64_t *bits) {
+    const uint32_t *codes = given;
     const uint32_t first = range->first;
     const uint32_t size = range->end - first;
     const uint32_t hole_first = range->hole_first;

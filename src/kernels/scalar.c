@@ -1,6 +1,7 @@
 /* The reference: the definition in npvec.h, written down in plain C. */
 #include <math.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "code_header.h"
 #include "tables.h"
@@ -116,12 +117,14 @@ static float bound_rows(const npv_bound_terms *terms, const npv_code_columns *co
     return largest + 0.0F; /* no -0, which other processors order below +0 */
 }
 
-static void rows_in_range(const npv_code_range *range, const uint32_t *codes, size_t count, uint64_t *bits) {
+static void rows_in_range(const npv_code_range *range, const void *codes, size_t count, uint64_t *bits) {
     for (size_t word = 0; word * 64 < count; word++) {
         uint64_t in_range = 0;
         for (size_t i = word * 64; i < count && i < word * 64 + 64; i++) {
-            const bool inside = range->first <= codes[i] && codes[i] < range->end;
-            const bool in_hole = range->hole_first <= codes[i] && codes[i] < range->hole_end;
+            uint32_t code;
+            memcpy(&code, (const unsigned char *)codes + i * sizeof code, sizeof code);
+            const bool inside = range->first <= code && code < range->end;
+            const bool in_hole = range->hole_first <= code && code < range->hole_end;
             in_range |= (uint64_t)(inside && !in_hole) << i % 64;
         }
         bits[word] &= in_range;
