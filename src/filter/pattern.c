@@ -26,6 +26,13 @@ static size_t put_wildcard(unsigned char *compiled, size_t size, unsigned char w
     return size + 1;
 }
 
+bool npv_pattern_is_escape(npv_bytes text) {
+    size_t count = 0;
+    for (size_t i = 0; i < text.size; i++)
+        count += (text.data[i] & 0xc0) != 0x80;
+    return count == 1;
+}
+
 bool npv_pattern_compile(npv_bytes like, npv_bytes escape, bool ignore_case, unsigned char *compiled, size_t *size) {
     size_t length = 0;
     for (size_t i = 0; i < like.size; i++) {

@@ -15,6 +15,9 @@
 #define NPV_PATTERN_ANY 0xff
 #define NPV_PATTERN_ONE 0xfe
 
+/* Is the text one code point? */
+bool npv_pattern_is_escape(npv_bytes text);
+
 /*
  * Compiles to `compiled`, which has like.size bytes; returns how many it takes. What follows the code point `escape` (size
  * 0: there is none) stands for itself; false: nothing follows it. `ignore_case`: for ASCII letters of either case.
