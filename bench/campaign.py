@@ -32,6 +32,7 @@ class Options:
     ks: list[int]
     queries: int
     batch: int
+    turn: int
     warm: int
     seconds: float
     starts: int
@@ -203,9 +204,9 @@ def _measure(
         runner.attempt(_prepare, case, k, asked, batch)
     ready = _present(runners)
     say(f"k={k}: one query at a time, {len(asked)} queries on {len(ready)} systems in turn")
-    interleave([runner.single for runner in ready], options.warm, options.seconds)
+    interleave([runner.single for runner in ready], options.turn, options.warm, options.seconds)
     say(f"k={k}: {len(batch)} queries in one call")
-    interleave([runner.batch for runner in ready], min(options.warm, 1), options.seconds)
+    interleave([runner.batch for runner in ready], 1, min(options.warm, 1), options.seconds)
     return [_result(runner, case, asked, truth) for runner in ready]
 
 

@@ -55,8 +55,8 @@ def _record(system: Npvec, case: Case, k: int, options: Options, first: dict[str
     )
     for contender in (chosen, plain):
         warm_up(contender)
-    interleave([chosen, plain], options.warm, options.seconds)
-    interleave([chosen_batch, plain_batch], min(options.warm, 1), options.seconds)
+    interleave([chosen, plain], options.turn, options.warm, options.seconds)
+    interleave([chosen_batch, plain_batch], 1, min(options.warm, 1), options.seconds)
     return {
         "name": case.name,
         "description": case.description,

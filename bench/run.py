@@ -49,7 +49,8 @@ def parse() -> argparse.Namespace:
     add("--batch", type=whole, default=100, metavar="N", help="queries in one batch call (100)")
     add("--threads", type=whole, default=machine.processors(), metavar="N", help="for all systems (the machine's)")
     add("--systems", nargs="+", metavar="NAME", help="only these, beside npvec and NumPy; --list names them")
-    add("--warm", type=int, default=1, metavar="N", help="untimed searches before each timed one; 0: cold caches (1)")
+    add("--turn", type=whole, default=10, metavar="N", help="timed searches of a system before it is the next one's turn")
+    add("--warm", type=int, default=2, metavar="N", help="untimed ones before them; --turn 1 --warm 0: cold caches (2)")
     add("--seconds", type=float, default=20, metavar="S", help="after these a slow system gets fewer queries (20)")
     add("--starts", type=int, default=3, metavar="N", help="cold processes for each system; 0: none (3)")
     add("--hnsw-rows", type=whole, default=100000, metavar="N", help="no HNSW above so many rows (100K)")
@@ -121,6 +122,7 @@ def measure(arguments: argparse.Namespace, chosen: list, missing: dict[str, str]
         ks=sorted(set(arguments.k)),
         queries=arguments.queries,
         batch=arguments.batch,
+        turn=arguments.turn,
         warm=arguments.warm,
         seconds=arguments.seconds,
         starts=arguments.starts,
@@ -146,7 +148,7 @@ def measure(arguments: argparse.Namespace, chosen: list, missing: dict[str, str]
 
 def describe(arguments: argparse.Namespace, chosen: list, missing: dict[str, str]) -> dict:
     packages = sorted({package for kind in chosen for package in kind.packages})
-    kept = ("k", "queries", "batch", "threads", "warm", "seconds", "starts", "hnsw_rows")
+    kept = ("k", "queries", "batch", "threads", "turn", "warm", "seconds", "starts", "hnsw_rows")
     return {
         "day": time.strftime("%Y-%m-%d"),
         "machine": machine.describe(arguments.threads),

@@ -51,36 +51,37 @@ def warm_up(contender: Contender) -> None:
             return
 
 
-def interleave(contenders: Sequence[Contender], warm: int, budget: float, seed: int = 0) -> None:
-    """Query 0 on every system in random order, then query 1, and so on.
+def interleave(contenders: Sequence[Contender], turn: int, warm: int, budget: float, seed: int = 0) -> None:
+    """The first `turn` queries on every system in random order, then the next ones, and so on.
 
-    Before each timed search the system answers `warm` other queries untimed, so that its rows are in the caches, its
-    threads awake and the traces of the system before it gone. A system that has used `budget` seconds stops after
-    LEAST_SEARCHES timed searches.
+    A system's turn begins with `warm` other queries, untimed, so that its rows are in the caches, its threads awake and
+    the traces of the system before it gone. A system that has used `budget` seconds stops after LEAST_SEARCHES timed
+    searches.
     """
     rng = np.random.default_rng(seed)
     spent = [0.0] * len(contenders)
     gc.collect()
     gc.disable()
     try:
-        for i in range(max(len(contender.searches) for contender in contenders)):
+        for first in range(0, max(len(contender.searches) for contender in contenders), turn):
             for c in rng.permutation(len(contenders)):
-                contender = contenders[c]
-                if i < len(contender.searches) and (i < LEAST_SEARCHES or spent[c] < budget):
-                    started = time.perf_counter()
-                    _time_one(contender, i, warm)
-                    spent[c] += time.perf_counter() - started
+                started = time.perf_counter()
+                _take_turn(contenders[c], first, turn, warm, budget - spent[c])
+                spent[c] += time.perf_counter() - started
     finally:
         gc.enable()
 
 
-def _time_one(contender: Contender, i: int, warm: int) -> None:
-    settle()
+def _take_turn(contender: Contender, first: int, turn: int, warm: int, left: float) -> None:
     searches, take = contender.searches, contender.take
-    for other in range(i + 1, i + 1 + warm):
+    end = min(first + turn, len(searches) if left > 0 else LEAST_SEARCHES)
+    if end <= first:
+        return
+    settle()
+    for other in range(end, end + warm):
         take(searches[other % len(searches)]())
-    search = searches[i]
-    started = time.perf_counter()
-    answer = search()
-    contender.seconds.append(time.perf_counter() - started)
-    contender.results.append(take(answer))
+    for search in searches[first:end]:
+        started = time.perf_counter()
+        answer = search()
+        contender.seconds.append(time.perf_counter() - started)
+        contender.results.append(take(answer))
