@@ -12,8 +12,6 @@
 
 /* ----------------------------------------------------------------------------------------------- From a descr -- */
 
-enum { TYPE_TEXT = 24 }; /* "M8[2147483647us]" and room to spare */
-
 /* A schema in the making. A field's name and type are no longer than its spelling, which so bounds their room. */
 typedef struct builder {
     npv_record_schema *schema;
@@ -90,17 +88,16 @@ static bool visit_field(void *context, npv_literal *p, const npv_descr_field *de
     return p->status == NPV_OK;
 }
 
-/* "U200", "M8[25us]": the type without its byte order. */
-static size_t spell_type(const npv_schema_field *field, char *text, size_t room) {
+size_t npv_schema_spell_type(const npv_schema_field *field, char text[NPV_TYPE_TEXT]) {
     const size_t number = field->letter == 'U' ? field->size / 4 : field->size;
-    const int used = snprintf(text, room, "%c%zu", field->letter, number);
+    const size_t used = (size_t)snprintf(text, NPV_TYPE_TEXT, "%c%zu", field->letter, number);
     if (field->time.unit == NPV_TIME_GENERIC)
-        return (size_t)used;
+        return used;
     char multiple[12] = "";
     if (field->time.multiple != 1)
         snprintf(multiple, sizeof multiple, "%u", (unsigned)field->time.multiple);
-    return (size_t)used +
-           (size_t)snprintf(text + used, room - (size_t)used, "[%s%s]", multiple, npv_time_unit_name(field->time.unit));
+    return used + (size_t)snprintf(text + used, NPV_TYPE_TEXT - used, "[%s%s]", multiple,
+                                   npv_time_unit_name(field->time.unit));
 }
 
 static npv_status declare_fields(builder *b, npv_error *error) {
@@ -109,8 +106,10 @@ static npv_status declare_fields(builder *b, npv_error *error) {
     if (schema->declared == NULL)
         return npv_fail_memory(error, "typed fields", schema->field_count * sizeof *schema->declared);
     for (size_t i = 0; i < schema->field_count; i++) {
-        schema->declared[i] = (npv_field){schema->fields[i].name, b->next_name};
-        b->next_name += spell_type(&schema->fields[i], b->next_name, TYPE_TEXT) + 1;
+        char type[NPV_TYPE_TEXT];
+        const size_t length = npv_schema_spell_type(&schema->fields[i], type);
+        schema->declared[i] = (npv_field){schema->fields[i].name, memcpy(b->next_name, type, length + 1)};
+        b->next_name += length + 1;
     }
     return NPV_OK;
 }
@@ -180,30 +179,44 @@ static bool is_name(npv_bytes name) {
     return name.size > 0 && npv_utf8_valid(name);
 }
 
-/* Spells the type with its byte order: a number is where it belongs, and no more than NumPy takes. */
-static bool spell_declared(const char *type, char spelled[TYPE_TEXT + 2]) {
+/* "8[25us]": what follows the letter of a time, which must have a unit. */
+static bool take_unit(npv_bytes text, npv_time *time) {
+    if (text.size < 4 || memcmp(text.data, "8[", 2) != 0 || text.data[text.size - 1] != ']')
+        return false;
+    return npv_descr_unit((npv_bytes){text.data + 2, text.size - 3}, time) && time->unit != NPV_TIME_GENERIC;
+}
+
+/* "200": what follows the letter of a text. */
+static bool take_length(npv_bytes text, uint64_t most, uint64_t *length) {
+    npv_literal p = npv_literal_of(text, NULL);
+    return text.size > 0 && *text.data >= '1' && *text.data <= '9' && npv_literal_number(&p, length) && p.at == p.end &&
+           *length <= most;
+}
+
+/* A declared type as NumPy spells it, with its byte order. */
+static bool spell_declared(const char *type, char spelled[NPV_TYPE_TEXT + 1]) {
     static const char *const PLAIN[] = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"};
-    for (size_t i = 0; i < sizeof PLAIN / sizeof *PLAIN; i++)
-        if (strcmp(type, PLAIN[i]) == 0)
-            return snprintf(spelled, TYPE_TEXT + 2, "%c%s", type[1] == '1' ? '|' : '<', type) > 0;
-    const npv_bytes text = {(const unsigned char *)type, strlen(type)};
-    if (text.size < 2 || text.size > TYPE_TEXT - 2)
-        return false;
-    npv_literal p = npv_literal_of((npv_bytes){text.data + 1, text.size - 1}, NULL);
-    npv_time time;
+    const char letter = *type;
+    npv_schema_field field = {.letter = letter, .size = 8, .time = {0, 1, NPV_TIME_GENERIC}};
     uint64_t number = 0;
-    if (*type == 'M' || *type == 'm') {
-        if (type[1] != '8' || type[2] != '[' || type[text.size - 1] != ']' || text.size < 5 ||
-            !npv_descr_unit((npv_bytes){text.data + 3, text.size - 4}, &time) || time.unit == NPV_TIME_GENERIC)
+    bool is_known = false;
+    for (size_t i = 0; i < sizeof PLAIN / sizeof *PLAIN; i++)
+        is_known = is_known || strcmp(type, PLAIN[i]) == 0;
+    if (is_known) {
+        field.size = (size_t)(type[1] - '0');
+    } else {
+        const npv_bytes rest = {(const unsigned char *)type + 1, letter == '\0' ? 0 : strlen(type + 1)};
+        const bool is_time = (letter == 'M' || letter == 'm') && take_unit(rest, &field.time);
+        const bool is_text =
+            (letter == 'U' || letter == 'S') && take_length(rest, letter == 'U' ? INT32_MAX / 4 : INT32_MAX, &number);
+        if (!is_time && !is_text)
             return false;
-        const npv_schema_field field = {.letter = *type, .size = 8, .time = time};
-        *spelled = '<';
-        return spell_type(&field, spelled + 1, TYPE_TEXT) > 0;
+        if (is_text)
+            field.size = (size_t)number * (letter == 'U' ? 4 : 1);
     }
-    if ((*type != 'U' && *type != 'S') || type[1] < '1' || type[1] > '9' || !npv_literal_number(&p, &number) ||
-        p.at != p.end || number > (*type == 'U' ? INT32_MAX / 4 : INT32_MAX))
-        return false;
-    return snprintf(spelled, TYPE_TEXT + 2, "%c%s", *type == 'U' ? '<' : '|', type) > 0;
+    *spelled = field.size == 1 || letter == 'S' ? '|' : '<';
+    npv_schema_spell_type(&field, spelled + 1);
+    return true;
 }
 
 static npv_status append_text(npv_buffer *descr, const char *text, npv_error *error) {
@@ -212,7 +225,7 @@ static npv_status append_text(npv_buffer *descr, const char *text, npv_error *er
 
 static npv_status spell_field(const npv_field *field, size_t number, npv_buffer *descr, npv_error *error) {
     char shown[NPV_SHOWN];
-    char spelled[TYPE_TEXT + 2];
+    char spelled[NPV_TYPE_TEXT + 1];
     const char *given = field->name == NULL ? "" : field->name;
     const npv_bytes name = {(const unsigned char *)given, strlen(given)};
     if (!is_name(name))

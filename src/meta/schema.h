@@ -35,6 +35,11 @@ npv_status npv_schema_declare(const npv_field *fields, size_t count, npv_record_
  */
 npv_status npv_schema_from_descr(npv_bytes descr, npv_record_schema *schema, npv_error *error);
 
+#define NPV_TYPE_TEXT 32
+
+/* "U200", "M8[25us]": the type of a field without byte order. Returns the length. */
+size_t npv_schema_spell_type(const npv_schema_field *field, char text[NPV_TYPE_TEXT]);
+
 /* A schema without fields, for a type that npv_schema_from_descr does not take: with its message. */
 npv_status npv_schema_unread(npv_bytes descr, size_t record_size, const char *why, npv_record_schema *schema,
                              npv_error *error);
