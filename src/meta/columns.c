@@ -23,6 +23,8 @@ static npv_status fail_no_field(const npv_column_source *source, const npv_path 
     if (npv_path_write(path, &text, NULL) == NPV_OK)
         npv_bytes_show((npv_bytes){text.data, text.size}, name);
     free(text.data);
+    if (source->schema->unread != NULL)
+        return npv_fail(error, NPV_E_NOT_FOUND, "there is no field %s: %s", name, source->schema->unread);
     if (npv_columns_suggest(source, path, 0, meant))
         return npv_fail(error, NPV_E_NOT_FOUND, "there is no field %s: did you mean %s?", name, meant);
     return npv_fail(error, NPV_E_NOT_FOUND, "there is no field %s", name);
