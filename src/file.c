@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "compact.h"
 #include "error.h"
 #include "lazy.h"
 #include "store.h"
@@ -114,6 +115,8 @@ static npv_status load(npv_store *store, const char *path, npv_archive *archive,
     else
         status = in_file(
             path, check_rows(store, facts->normalize == NPV_NORMALIZE_AUTO ? wanted : facts->normalize, error), error);
+    if (status == NPV_OK && facts->metadata == NPV_METADATA_TYPED)
+        status = npv_archive_read_schema(archive, &store->schema, error);
     if (status == NPV_OK && facts->metadata == NPV_METADATA_NONE)
         status = npv_documents_append_none(&store->documents, (size_t)facts->rows, error);
     return status;
@@ -170,10 +173,13 @@ npv_status npv_open(const char *path, const npv_store_options *given, npv_store 
     if (status != NPV_OK)
         return status;
     status = open_archive(path, archive, &facts, &options, &store, error);
-    if (status != NPV_OK || facts.metadata == NPV_METADATA_NONE)
+    if (status == NPV_OK && (facts.metadata != NPV_METADATA_NONE || facts.ids)) {
+        store->archive = archive; /* what it holds beside vectors is read when it is first needed */
+        store->metadata_waits = facts.metadata != NPV_METADATA_NONE;
+        store->ids_wait = facts.ids;
+    } else {
         npv_archive_close(archive);
-    else
-        store->archive = archive; /* its metadata is read when it is first needed */
+    }
     if (status == NPV_OK)
         *result = store;
     return status;
@@ -199,15 +205,20 @@ static npv_status check_destination(const npv_store *store, const char *path, np
 
 static npv_status write_archive(npv_store *store, const char *path, bool compress, npv_archive_mark mark,
                                 npv_error *error) {
-    const npv_status status = npv_store_load_metadata(store, error);
+    npv_status status = npv_store_load_metadata(store, error);
+    if (status == NPV_OK)
+        status = npv_store_load_ids(store, error);
     if (status != NPV_OK)
         return status;
     const npv_archive_contents contents = {.rows = store->rows,
+                                           .live = npv_store_live(store),
                                            .dimensions = store->dimensions,
                                            .normalize = store->normalize,
                                            .vectors = (const float *)(const void *)store->vectors.data,
+                                           .ids = &store->ids,
                                            .documents = &store->documents,
-                                           .typed = {store->typed.data, store->typed.size},
+                                           .schema = store->metadata == NPV_METADATA_TYPED ? &store->schema : NULL,
+                                           .records = store->records.data,
                                            .mark = mark,
                                            .compress = compress};
     return npv_archive_write(path, &contents, error);
@@ -242,6 +253,32 @@ static npv_status save(npv_store *store, const char *given, bool compress, npv_e
     return status;
 }
 
+/* Rows were deleted: they are left out of the file, and then out of memory. */
+static npv_status save_and_compact(npv_store *store, const char *path, bool compress, npv_error *error) {
+    npv_compaction compaction;
+    npv_status status = npv_store_load_metadata(store, error);
+    if (status == NPV_OK)
+        status = npv_store_load_ids(store, error);
+    if (status == NPV_OK)
+        status = npv_compaction_prepare(store, &compaction, error);
+    if (status != NPV_OK)
+        return status;
+    status = save(store, path, compress, error);
+    if (status == NPV_OK)
+        npv_compaction_run(store, &compaction);
+    npv_compaction_free(&compaction);
+    return status;
+}
+
+/* Rows that move up must have no readers. */
+static void lock_for_saving(npv_store *store) {
+    npv_store_lock_for_reading(store);
+    if (store->deleted == 0)
+        return;
+    npv_store_unlock(store);
+    npv_store_lock_for_writing(store);
+}
+
 npv_status npv_save(npv_store *store, const char *path, const npv_save_options *given, npv_error *error) {
     npv_save_options options = NPV_SAVE_OPTIONS_INIT;
     if (store == NULL)
@@ -251,9 +288,9 @@ npv_status npv_save(npv_store *store, const char *path, const npv_save_options *
         status = npv_check_reserved(options.reserved, "npv_save_options", error);
     if (status != NPV_OK)
         return status;
-    npv_store_lock_for_reading(store); /* first, because it mends the locks after a fork */
+    lock_for_saving(store); /* first, because it mends the locks after a fork */
     pthread_mutex_lock(&store->saving);
-    status = save(store, path, options.compress != 0, error);
+    status = (store->deleted > 0 ? save_and_compact : save)(store, path, options.compress != 0, error);
     pthread_mutex_unlock(&store->saving);
     npv_store_unlock(store);
     return status;

@@ -3,21 +3,62 @@
 #include <stdlib.h>
 
 #include "error.h"
+#include "records.h"
 #include "vector.h"
 
 /* ----------------------------------------------------------------------------------------------------- Metadata -- */
 
+/* Under `lazy`: the file is not needed any more once everything was read. */
+static void let_go_of_archive(npv_store *store) {
+    if (store->metadata_waits || store->ids_wait)
+        return;
+    npv_archive_close(store->archive);
+    store->archive = NULL;
+}
+
 npv_status npv_store_load_metadata(npv_store *store, npv_error *error) {
     npv_status status = NPV_OK;
     pthread_mutex_lock(&store->lazy);
-    if (store->archive != NULL && store->metadata == NPV_METADATA_TYPED)
-        status = npv_archive_read_typed(store->archive, &store->typed, error);
-    else if (store->archive != NULL)
-        status = npv_archive_read_documents(store->archive, &store->documents, error);
-    if (status == NPV_OK) {
-        npv_archive_close(store->archive);
-        store->archive = NULL;
+    if (store->metadata_waits) {
+        status = store->metadata == NPV_METADATA_TYPED
+                     ? npv_records_load(store, error)
+                     : npv_archive_read_documents(store->archive, &store->documents, error);
+        store->metadata_waits = status != NPV_OK;
+        let_go_of_archive(store);
     }
+    pthread_mutex_unlock(&store->lazy);
+    return status;
+}
+
+npv_status npv_store_load_ids(npv_store *store, npv_error *error) {
+    npv_status status = NPV_OK;
+    pthread_mutex_lock(&store->lazy);
+    if (store->ids_wait) {
+        status = npv_archive_read_ids(store->archive, &store->ids, error);
+        store->ids_wait = status != NPV_OK;
+        let_go_of_archive(store);
+    }
+    pthread_mutex_unlock(&store->lazy);
+    return status;
+}
+
+/* ----------------------------------------------------------------------------------------------------- Columns -- */
+
+npv_column_source npv_store_column_source(const npv_store *store) {
+    if (store->metadata == NPV_METADATA_TYPED)
+        return (npv_column_source){NULL, &store->schema, &store->records};
+    return (npv_column_source){&store->documents, NULL, NULL};
+}
+
+npv_status npv_store_columns(npv_store *store, const npv_path *paths, size_t count, const npv_column **columns,
+                             npv_error *error) {
+    npv_status status = npv_store_load_metadata(store, error);
+    if (status != NPV_OK)
+        return status;
+    const npv_column_source source = npv_store_column_source(store);
+    pthread_mutex_lock(&store->lazy);
+    for (size_t i = 0; i < count && status == NPV_OK; i++)
+        status = npv_columns_get(&store->columns, &source, &paths[i], store->rows, &columns[i], error);
     pthread_mutex_unlock(&store->lazy);
     return status;
 }

@@ -1,6 +1,6 @@
 /*
- * What a store reads or makes when it is first needed: documents, lengths of rows, codes, and experience of which way a
- * search is faster. Readers come here together, under the reading lock; `lazy` lets one of them work and the others
+ * What a store reads or makes when it is first needed: documents, ids, columns, lengths of rows, codes, and experience of
+ * which way a search is faster. Readers come here together, under the reading lock; `lazy` lets one of them work and the others
  * wait. A writer may come here too.
  */
 #ifndef NPV_LAZY_H
@@ -8,8 +8,18 @@
 
 #include "store.h"
 
-/* Reads documents or typed metadata that are still in the file. */
+/* Reads documents or records that are still in the file. */
 npv_status npv_store_load_metadata(npv_store *store, npv_error *error);
+
+/* Reads ids that are still in the file. */
+npv_status npv_store_load_ids(npv_store *store, npv_error *error);
+
+/* Documents or records: whatever the store has. */
+npv_column_source npv_store_column_source(const npv_store *store);
+
+/* The columns of these paths, made or brought up to date if need be. They stay as they are until a writer comes. */
+npv_status npv_store_columns(npv_store *store, const npv_path *paths, size_t count, const npv_column **columns,
+                             npv_error *error);
 
 /* The lengths of all rows. */
 npv_status npv_store_lengths(npv_store *store, const double **lengths, npv_error *error);

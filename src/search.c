@@ -11,6 +11,7 @@
 #include "lazy.h"
 #include "plan.h"
 #include "scan.h"
+#include "select.h"
 #include "store.h"
 #include "vector.h"
 
@@ -27,7 +28,7 @@ typedef struct search_job {
     npv_request request;
     size_t query_count; /* of the call; the request holds a group of them */
     double *queries;
-    uint64_t *eligible;
+    npv_row_set eligible;
     npv_topk *tops;
     npv_candidate *room;
     npv_cascade_cost *costs; /* one a query of the group */
@@ -37,6 +38,7 @@ typedef struct search_job {
     npv_cascade_cost cost;
     uint64_t coded;
     double coding_seconds;
+    double filter_seconds;
 } search_job;
 
 static npv_status check_options(const npv_search_options *options, npv_error *error) {
@@ -86,23 +88,6 @@ static npv_status prepare_queries(search_job *job, const float *queries, npv_err
     return status;
 }
 
-/* within_rows as one bit a row. */
-static npv_status mark_rows(uint64_t rows, const uint64_t *within, size_t count, uint64_t **bits, npv_error *error) {
-    *bits = calloc((size_t)(rows / 64 + 1), sizeof **bits);
-    if (*bits == NULL)
-        return npv_fail_memory(error, "the rows to search", (size_t)(rows / 8));
-    for (size_t i = 0; i < count; i++) {
-        if (within[i] >= rows)
-            return npv_fail_row(error, within[i], rows);
-        const uint64_t bit = (uint64_t)1 << (within[i] % 64);
-        if ((*bits)[within[i] / 64] & bit)
-            return npv_fail(error, NPV_E_ARGUMENT, "within_rows: expected each row once, found row %" PRIu64 " again",
-                            within[i]);
-        (*bits)[within[i] / 64] |= bit;
-    }
-    return NPV_OK;
-}
-
 /* Cosine is undefined for a zero row; only those that the search would have to score matter. */
 static npv_status refuse_zero_rows(const npv_request *request, npv_error *error) {
     for (uint64_t row = 0; row < request->rows; row++)
@@ -114,15 +99,28 @@ static npv_status refuse_zero_rows(const npv_request *request, npv_error *error)
     return NPV_OK;
 }
 
+static double seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* Which rows may be hits: not deleted, and in within_rows, and passing the filter. */
 static npv_status prepare_rows(search_job *job, npv_error *error) {
     const npv_search_options *options = job->options;
-    const npv_store *store = job->store;
-    if (options->within_rows == NULL)
-        return NPV_OK;
-    const npv_status status =
-        mark_rows(store->rows, options->within_rows, options->within_count, &job->eligible, error);
-    job->request.eligible = job->eligible;
-    return status;
+    const double start = seconds();
+    const npv_selection selection = {.size = sizeof selection,
+                                     .filter = options->filter,
+                                     .rows = options->within_rows,
+                                     .row_count = options->within_rows != NULL ? options->within_count : 0};
+    const npv_status status = npv_row_set_make(job->store, &selection, &job->eligible, error);
+    if (status != NPV_OK)
+        return status;
+    job->request.eligible = job->eligible.bits;
+    job->request.eligible_count = job->eligible.count;
+    job->request.k = options->k < job->eligible.count ? options->k : (size_t)job->eligible.count;
+    job->filter_seconds = options->filter != NULL ? seconds() - start : 0;
+    return NPV_OK;
 }
 
 static npv_status prepare_lengths(search_job *job, npv_error *error) {
@@ -134,12 +132,6 @@ static npv_status prepare_lengths(search_job *job, npv_error *error) {
         return status;
     request->divide = true;
     return job->store->zero_rows > 0 ? refuse_zero_rows(request, error) : NPV_OK;
-}
-
-static double seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
 static void prepare_codes(search_job *job) {
@@ -257,6 +249,7 @@ static void explain(const search_job *job, double search_seconds, npv_explain *g
         .rows_coded = job->coded,
         .coding_seconds = job->coding_seconds,
         .search_seconds = search_seconds,
+        .filter_seconds = job->filter_seconds,
     };
     memcpy(given, &found, given->size < sizeof found ? given->size : sizeof found);
 }
@@ -279,7 +272,6 @@ static npv_status search(search_job *job, const float *queries, npv_error *error
 }
 
 static npv_request make_request(const npv_store *store, const npv_search_options *options, size_t query_count) {
-    const uint64_t most = options->within_rows != NULL ? options->within_count : store->rows;
     return (npv_request){
         .kernels = store->kernels,
         .workers = store->workers,
@@ -287,10 +279,8 @@ static npv_request make_request(const npv_store *store, const npv_search_options
         .vectors = (const float *)(const void *)store->vectors.data,
         .dimensions = store->dimensions,
         .rows = store->rows,
-        .eligible_count = most,
         .metric = options->metric,
         .query_count = query_count,
-        .k = options->k < most ? options->k : (size_t)most,
         .least_key = options->metric == NPV_EUCLIDEAN ? -options->max_distance : options->min_score,
     };
 }
@@ -314,7 +304,7 @@ npv_status npv_search(npv_store *store, const float *queries, size_t query_count
     status = search(&job, queries, error);
     npv_store_unlock(store);
     free(job.queries);
-    free(job.eligible);
+    free(job.eligible.bits);
     free(job.tops);
     free(job.room);
     free(job.costs);

@@ -1,8 +1,7 @@
-/* A store's life in memory: created, added to, read, cleared, closed. file.c opens and saves it. */
+/* A store's life in memory: created, read, closed. edit.c changes its rows, file.c opens and saves it. */
 #include "store.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,8 +9,6 @@
 
 #include "error.h"
 #include "lazy.h"
-#include "meta/json.h"
-#include "vector.h"
 
 #define DEFAULT_MOST_THREADS 8
 #define TEXT(value) #value
@@ -68,10 +65,20 @@ void npv_store_unlock(npv_store *store) {
 
 /* -------------------------------------------------------------------------------------------------------- Calls -- */
 
-npv_status npv_fail_row(npv_error *error, uint64_t row, uint64_t rows) {
-    if (rows == 0)
+const uint64_t *npv_store_live(const npv_store *store) {
+    return store->deleted > 0 ? (const uint64_t *)(const void *)store->live.data : NULL;
+}
+
+npv_status npv_store_check_row(const npv_store *store, uint64_t row, npv_error *error) {
+    const uint64_t *const live = npv_store_live(store);
+    if (store->rows == 0)
         return npv_fail(error, NPV_E_RANGE, "row %" PRIu64 " is not there: the store is empty", row);
-    return npv_fail(error, NPV_E_RANGE, "expected a row from 0 to %" PRIu64 ", found %" PRIu64, rows - 1, row);
+    if (row >= store->rows)
+        return npv_fail(error, NPV_E_RANGE, "expected a row from 0 to %" PRIu64 ", found %" PRIu64, store->rows - 1,
+                        row);
+    if (live != NULL && !npv_bit(live, row))
+        return npv_fail(error, NPV_E_RANGE, "row %" PRIu64 " was deleted", row);
+    return NPV_OK;
 }
 
 /*
@@ -134,6 +141,7 @@ npv_status npv_store_new(size_t dimensions, unsigned threads, npv_store **result
         free(store);
         return npv_fail_memory(error, "the threads of a store", 0);
     }
+    npv_ids_init(&store->ids);
     set_up_locks(store);
     *result = store;
     return NPV_OK;
@@ -151,6 +159,13 @@ npv_status npv_create(const npv_store_options *given, npv_store **store, npv_err
         status = npv_store_new(options.dimensions, options.threads, &created, error);
     if (status != NPV_OK)
         return status;
+    if (options.fields != NULL)
+        status = npv_schema_declare(options.fields, options.field_count, &created->schema, error);
+    if (status != NPV_OK) {
+        npv_close(created);
+        return status;
+    }
+    created->metadata = options.fields != NULL ? NPV_METADATA_TYPED : NPV_METADATA_NONE;
     created->no_codes = options.no_codes != 0;
     created->normalize = options.normalize != NPV_NORMALIZE_OFF;
     strcpy(created->origin, "created in memory");
@@ -164,11 +179,15 @@ void npv_close(npv_store *store) {
     mend_after_fork(store);
     npv_workers_free(store->workers);
     npv_archive_close(store->archive);
+    npv_array_free(&store->live);
     npv_array_free(&store->vectors);
     npv_array_free(&store->lengths);
+    npv_columns_free(&store->columns);
+    npv_ids_free(&store->ids);
     npv_codes_free(&store->codes);
     npv_documents_free(&store->documents);
-    free(store->typed.data);
+    npv_schema_free(&store->schema);
+    npv_array_free(&store->records);
     free(store->path);
     pthread_rwlock_destroy(&store->lock);
     pthread_mutex_destroy(&store->lazy);
@@ -180,213 +199,30 @@ npv_status npv_get_info(npv_store *store, npv_info *info, npv_error *error) {
     if (store == NULL || info == NULL || info->size < sizeof info->size)
         return npv_fail(error, NPV_E_ARGUMENT, "npv_get_info: expected a store and an npv_info that holds its size");
     npv_store_lock_for_reading(store);
+    const npv_status status = npv_store_load_ids(store, error);
     npv_info found = {.size = info->size,
-                      .rows = store->rows,
+                      .rows = store->rows - store->deleted,
                       .row_end = store->rows,
                       .dimensions = store->dimensions,
                       .normalize = store->normalize,
                       .metadata = store->metadata,
                       .mapped = store->mapped,
                       .threads = store->threads,
-                      .kernels = store->kernels->name};
+                      .kernels = store->kernels->name,
+                      .ids = store->ids.table.count};
     memcpy(found.origin, store->origin, sizeof found.origin);
     pthread_mutex_lock(&store->lazy);
     found.path = store->path;
     pthread_mutex_unlock(&store->lazy);
     npv_store_unlock(store);
-    memcpy(info, &found, info->size < sizeof found ? info->size : sizeof found);
-    return NPV_OK;
+    if (status == NPV_OK)
+        memcpy(info, &found, info->size < sizeof found ? info->size : sizeof found);
+    return status;
 }
 
 uint64_t npv_count(npv_store *store) {
     npv_store_lock_for_reading(store);
-    const uint64_t rows = store->rows;
+    const uint64_t rows = store->rows - store->deleted;
     npv_store_unlock(store);
     return rows;
-}
-
-/* ------------------------------------------------------------------------------------------------------- Adding -- */
-
-/* Checks row `number` of a batch and writes it, scaled if the store normalises, to its place. */
-static npv_status place_vector(const npv_store *store, const float *x, uint64_t number, double *wide, float *place,
-                               npv_error *error) {
-    const double length = npv_length(store->kernels, x, store->dimensions, wide);
-    if (!isfinite(length))
-        return npv_fail_not_finite(error, NPV_E_ARGUMENT, "row", number, x, store->dimensions);
-    if (!store->normalize) {
-        memcpy(place, x, store->dimensions * sizeof *x);
-        return NPV_OK;
-    }
-    if (length == 0)
-        return npv_fail(error, NPV_E_ARGUMENT,
-                        "row %" PRIu64 ": expected a direction, found a vector of length zero, which a store that "
-                        "normalises cannot hold",
-                        number);
-    npv_scale_to_unit(x, store->dimensions, length, place);
-    return NPV_OK;
-}
-
-static npv_status place_vectors(npv_store *store, const npv_batch *batch, npv_error *error) {
-    const size_t dimensions = store->dimensions;
-    const uint64_t most = SIZE_MAX / sizeof(float) / dimensions;
-    if (batch->count > most - store->rows)
-        return npv_fail_memory(error, "the vectors", SIZE_MAX);
-    const size_t bytes = (size_t)(store->rows + batch->count) * dimensions * sizeof(float);
-    double *wide = malloc(NPV_PADDED(dimensions) * sizeof *wide);
-    if (wide == NULL)
-        return npv_fail_memory(error, "a vector", NPV_PADDED(dimensions) * sizeof *wide);
-    npv_status status = npv_array_grow(&store->vectors, bytes, error);
-    if (status == NPV_OK) {
-        float *place = (float *)(void *)store->vectors.data + store->rows * dimensions;
-        for (size_t i = 0; i < batch->count && status == NPV_OK; i++)
-            status = place_vector(store, batch->vectors + i * dimensions, i, wide, place + i * dimensions, error);
-    }
-    free(wide);
-    return status;
-}
-
-/* One document of a batch; the error's message is led by its row. */
-static npv_status place_document(npv_store *store, const char *json, size_t number, npv_buffer *fragment,
-                                 npv_error *error) {
-    npv_error found;
-    fragment->size = 0;
-    npv_status status = json == NULL ? NPV_OK : npv_json_to_fragment(json, fragment, &found);
-    if (status == NPV_OK)
-        status = npv_documents_append(&store->documents, (npv_bytes){fragment->data, fragment->size}, &found);
-    if (status == NPV_OK)
-        return NPV_OK;
-    return npv_fail_at(error, status, found.position, "row %zu: %s", number, found.message);
-}
-
-static npv_status place_documents(npv_store *store, const npv_batch *batch, npv_error *error) {
-    if (batch->documents == NULL)
-        return npv_documents_append_none(&store->documents, batch->count, error);
-    npv_buffer fragment = {0};
-    npv_status status = NPV_OK;
-    for (size_t i = 0; i < batch->count && status == NPV_OK; i++)
-        status = place_document(store, batch->documents[i], i, &fragment, error);
-    free(fragment.data);
-    return status;
-}
-
-/* Rows and documents are written behind the last row, where nobody looks, until the count takes them in. */
-static npv_status add(npv_store *store, const npv_batch *batch, npv_error *error) {
-    npv_status status = npv_store_load_metadata(store, error);
-    if (status == NPV_OK && store->metadata == NPV_METADATA_TYPED)
-        status = npv_fail(error, NPV_E_UNSUPPORTED,
-                          "this store has typed metadata (a structured array), to which npvec %s cannot add rows",
-                          npv_version());
-    if (status == NPV_OK)
-        status = place_vectors(store, batch, error);
-    if (status == NPV_OK)
-        status = place_documents(store, batch, error);
-    if (status != NPV_OK) {
-        npv_documents_truncate(&store->documents, (size_t)store->rows);
-        return status;
-    }
-    store->rows += batch->count;
-    if (npv_codes_outgrown(&store->codes, store->rows))
-        npv_codes_free(&store->codes);
-    if (batch->documents != NULL)
-        store->metadata = NPV_METADATA_DOCUMENTS;
-    return NPV_OK;
-}
-
-npv_status npv_add(npv_store *store, const npv_batch *given, uint64_t *first_row, npv_error *error) {
-    npv_batch batch = NPV_BATCH_INIT;
-    if (store == NULL || given == NULL)
-        return npv_fail(error, NPV_E_ARGUMENT, "npv_add: expected a store and a batch, found NULL");
-    npv_status status = npv_copy_options(&batch, sizeof batch, given, "npv_batch", error);
-    if (status == NPV_OK && batch.vectors == NULL && batch.count > 0)
-        status = npv_fail(error, NPV_E_ARGUMENT, "npv_add: expected %zu vectors, found NULL", batch.count);
-    if (status != NPV_OK)
-        return status;
-    npv_store_lock_for_writing(store);
-    const uint64_t first = store->rows;
-    if (batch.count > 0)
-        status = add(store, &batch, error);
-    npv_store_unlock(store);
-    if (status == NPV_OK && first_row != NULL)
-        *first_row = first;
-    return status;
-}
-
-static npv_status clear(npv_store *store, npv_error *error) {
-    npv_status status = npv_array_clear(&store->vectors, error);
-    if (status != NPV_OK)
-        return status;
-    npv_archive_close(store->archive);
-    store->archive = NULL;
-    npv_documents_free(&store->documents);
-    npv_array_free(&store->lengths);
-    npv_codes_free(&store->codes);
-    free(store->typed.data);
-    store->typed = (npv_buffer){0};
-    store->metadata = NPV_METADATA_NONE;
-    store->rows = store->lengths_known = store->zero_rows = store->rows_scanned = 0;
-    store->mapped = false;
-    strcpy(store->origin, "created in memory");
-    return NPV_OK;
-}
-
-npv_status npv_clear(npv_store *store, npv_error *error) {
-    if (store == NULL)
-        return npv_fail(error, NPV_E_ARGUMENT, "npv_clear: expected a store, found NULL");
-    npv_store_lock_for_writing(store);
-    const npv_status status = clear(store, error);
-    npv_store_unlock(store);
-    return status;
-}
-
-/* ------------------------------------------------------------------------------------------------------ Reading -- */
-
-const float *npv_vectors(npv_store *store) {
-    npv_store_lock_for_reading(store);
-    const float *vectors = (const float *)(const void *)store->vectors.data;
-    npv_store_unlock(store);
-    return vectors;
-}
-
-npv_status npv_get_vector(npv_store *store, uint64_t row, const float **vector, npv_error *error) {
-    if (store == NULL || vector == NULL)
-        return npv_fail(error, NPV_E_ARGUMENT, "npv_get_vector: expected a store and a place, found NULL");
-    npv_status status = NPV_OK;
-    npv_store_lock_for_reading(store);
-    if (row < store->rows)
-        *vector = (const float *)(const void *)store->vectors.data + row * store->dimensions;
-    else
-        status = npv_fail_row(error, row, store->rows);
-    npv_store_unlock(store);
-    return status;
-}
-
-static npv_status get_document(npv_store *store, uint64_t row, npv_buffer *json, npv_error *error) {
-    if (row >= store->rows)
-        return npv_fail_row(error, row, store->rows);
-    const npv_status status = npv_store_load_metadata(store, error);
-    if (status != NPV_OK)
-        return status;
-    if (store->metadata == NPV_METADATA_TYPED)
-        return npv_fail(error, NPV_E_UNSUPPORTED,
-                        "this store has typed metadata (a structured array), which npvec %s cannot show as documents",
-                        npv_version());
-    const npv_bytes fragment = npv_documents_get(&store->documents, (size_t)row);
-    if (fragment.size == 0)
-        return NPV_OK;
-    const npv_status written = npv_fragment_to_json(fragment, json, error);
-    return written == NPV_OK ? npv_buffer_append(json, "", 1, error) : written;
-}
-
-npv_status npv_get_document(npv_store *store, uint64_t row, char **json, npv_error *error) {
-    if (store == NULL || json == NULL)
-        return npv_fail(error, NPV_E_ARGUMENT, "npv_get_document: expected a store and a place, found NULL");
-    npv_buffer text = {0};
-    npv_store_lock_for_reading(store);
-    const npv_status status = get_document(store, row, &text, error);
-    npv_store_unlock(store);
-    if (status == NPV_OK)
-        *json = (char *)text.data;
-    else
-        free(text.data);
-    return status;
 }

@@ -1,4 +1,4 @@
-/* What a store owns. Only store.c changes it; search.c and the rest read it under the lock. */
+/* What a store owns. Only store.c, edit.c and file.c change it; search.c and the rest read it under the lock. */
 #ifndef NPV_STORE_H
 #define NPV_STORE_H
 
@@ -9,8 +9,11 @@
 
 #include "bytes.h"
 #include "codes.h"
+#include "ids.h"
 #include "kernels/kernels.h"
+#include "meta/columns.h"
 #include "meta/documents.h"
+#include "meta/schema.h"
 #include "npz/archive.h"
 #include "plan.h"
 #include "rows.h"
@@ -28,13 +31,20 @@ struct npv_store {
     const npv_kernels *kernels;
     npv_workers *workers;
 
-    uint64_t rows;
+    uint64_t rows;     /* with the deleted ones: all row numbers are below */
+    uint64_t deleted;  /* of them */
+    npv_array live;    /* a bit a row: is it not deleted? Nothing while none is */
     npv_array vectors; /* float, rows x dimensions */
 
     npv_metadata_kind metadata;
-    npv_documents documents; /* `rows` of them, unless they are still in the archive */
-    npv_buffer typed;        /* metadata.npy of a typed store */
-    npv_archive *archive;    /* not NULL: documents or typed metadata have not been read yet */
+    npv_documents documents;  /* `rows` of them, unless they are still in the archive */
+    npv_record_schema schema; /* of a typed store */
+    npv_array records;        /* schema.record_size bytes each, one a row, unless they are still in the archive */
+    npv_columns columns;      /* of documents or records; made under `lazy` */
+    npv_ids ids;
+    npv_archive *archive; /* not NULL: something has not been read yet, */
+    bool metadata_waits;  /* ... documents or records, */
+    bool ids_wait;        /* ... ids */
 
     npv_array lengths; /* double, |x| of the first lengths_known rows: made at the first search that needs them */
     uint64_t lengths_known;
@@ -63,8 +73,11 @@ void npv_store_unlock(npv_store *store);
 /* An empty store that does not normalise. file.c and npv_create make it what it is to be. */
 npv_status npv_store_new(size_t dimensions, unsigned threads, npv_store **store, npv_error *error);
 
-/* "expected a row below <rows>, found <row>" */
-npv_status npv_fail_row(npv_error *error, uint64_t row, uint64_t rows);
+/* The rows that are not deleted, or NULL: none is. */
+const uint64_t *npv_store_live(const npv_store *store);
+
+/* NPV_E_RANGE for a row that is not there, or was deleted. */
+npv_status npv_store_check_row(const npv_store *store, uint64_t row, npv_error *error);
 
 /*
  * Copies the caller's struct over *target, which holds the defaults; both are led by their size. A struct from an older

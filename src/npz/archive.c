@@ -8,6 +8,7 @@
 
 #include "../error.h"
 #include "npy.h"
+#include "npy_ids.h"
 #include "pickle.h"
 #include "zip.h"
 
@@ -17,6 +18,7 @@ static const char version_name[] = "format_version.npy";
 static const char dimensions_name[] = "dimensions.npy";
 static const char normalize_name[] = "normalize.npy";
 static const char metadata_name[] = "metadata.npy";
+static const char ids_name[] = "ids.npy";
 static const char vectors_name[] = "vectors.npy";
 
 struct npv_archive {
@@ -26,8 +28,10 @@ struct npv_archive {
     npv_zip_member alone; /* ... one stored member without a name */
     const npv_zip_member *vectors;
     const npv_zip_member *metadata; /* NULL: none */
+    const npv_zip_member *ids;      /* NULL: none */
     npv_npy_header vectors_header;
     npv_npy_header metadata_header;
+    npv_npy_header ids_header;
 };
 
 /* Puts path and member (may be NULL) in front of the message, which until then says only what is wrong. */
@@ -192,8 +196,24 @@ static npv_status read_metadata_header(npv_archive *archive, npv_archive_facts *
     return in_member(archive, archive->metadata, status, error);
 }
 
+/* An array of that name that is no text is somebody else's: it means nothing here. */
+static npv_status read_ids_header(npv_archive *archive, npv_archive_facts *facts, npv_error *error) {
+    const npv_zip_member *const member = npv_zip_find(&archive->zip, ids_name);
+    if (member == NULL)
+        return NPV_OK;
+    npv_status status = read_header(member, &archive->ids_header, error);
+    if (status == NPV_OK && archive->ids_header.kind != 'U')
+        return NPV_OK;
+    if (status == NPV_OK)
+        status = npv_npy_check_ids(&archive->ids_header, facts->rows, error);
+    archive->ids = member;
+    facts->ids = true;
+    return in_member(archive, member, status, error);
+}
+
 static void find_unknown(const npv_archive *archive, npv_archive_facts *facts) {
-    static const char *const known[] = {version_name, dimensions_name, normalize_name, metadata_name, vectors_name};
+    const char *const known[] = {version_name,  dimensions_name, normalize_name,
+                                 metadata_name, vectors_name,    facts->ids ? ids_name : vectors_name};
     for (size_t i = 0; i < archive->zip.count && facts->unknown[0] == '\0'; i++) {
         const npv_bytes name = archive->zip.members[i].name;
         bool is_known = false;
@@ -250,7 +270,7 @@ static bool parse_mark(npv_bytes comment, npv_archive_mark *mark) {
 /* Programs that edit archives may keep the comment: a mark counts only on what npvec could have written. */
 static void read_mark(const npv_archive *archive, npv_archive_facts *facts) {
     char why[NPV_SHOWN];
-    const bool ours = archive->zip.count == 5 && facts->unknown[0] == '\0' &&
+    const bool ours = archive->zip.count == (facts->ids ? 6 : 5) && facts->unknown[0] == '\0' &&
                       npv_npy_is_native(&archive->vectors_header, why) && !archive->vectors_header.fortran_order;
     facts->marked = ours && parse_mark(archive->zip.comment, &facts->mark);
 }
@@ -290,6 +310,8 @@ static npv_status read_facts(npv_archive *archive, npv_archive_facts *facts, npv
         status = read_normalize(archive, facts, error);
     if (status == NPV_OK)
         status = read_metadata_header(archive, facts, error);
+    if (status == NPV_OK)
+        status = read_ids_header(archive, facts, error);
     if (status == NPV_OK) {
         find_unknown(archive, facts);
         read_mark(archive, facts);
@@ -363,13 +385,79 @@ npv_status npv_archive_read_documents(npv_archive *archive, npv_documents *docum
     return in_member(archive, archive->metadata, status, error);
 }
 
-npv_status npv_archive_read_typed(npv_archive *archive, npv_buffer *npy, npv_error *error) {
-    assert(archive->metadata != NULL && !archive->metadata_header.objects && npy->size == 0);
-    npv_bytes contents = {NULL, 0};
-    npv_status status = npv_zip_contents(archive->metadata, npy, &contents, error);
-    if (status == NPV_OK && npy->size == 0)
-        status = npv_buffer_append(npy, contents.data, contents.size, error);
+static npv_status read_schema(const npv_zip_member *member, npv_buffer *descr, npv_record_schema *schema,
+                              npv_error *error) {
+    npv_zip_reader reader;
+    npv_npy_header header;
+    npv_status status = npv_zip_reader_open(member, &reader, error);
+    if (status != NPV_OK)
+        return status;
+    status = npv_npy_read_descr(npv_zip_reader_source(&reader), &header, descr, error);
+    npv_zip_reader_close(&reader);
+    if (status != NPV_OK)
+        return status;
+    const npv_bytes text = {descr->data, descr->size};
+    npv_error why;
+    status = npv_schema_from_descr(text, schema, &why);
+    if (status == NPV_E_UNSUPPORTED)
+        return npv_schema_unread(text, (size_t)header.item_size, why.message, schema, error);
+    return status == NPV_OK ? NPV_OK : npv_fail(error, status, "%s", why.message);
+}
+
+npv_status npv_archive_read_schema(npv_archive *archive, npv_record_schema *schema, npv_error *error) {
+    assert(archive->metadata != NULL && !archive->metadata_header.objects);
+    npv_buffer descr = {NULL, 0, 0};
+    const npv_status status = read_schema(archive->metadata, &descr, schema, error);
+    free(descr.data);
     return in_member(archive, archive->metadata, status, error);
+}
+
+static npv_status read_records(npv_zip_reader *reader, npv_array *records, npv_error *error) {
+    npv_npy_header header;
+    const npv_source source = npv_zip_reader_source(reader);
+    npv_status status = npv_npy_read_header(source, &header, error);
+    if (status == NPV_OK && header.data_size > SIZE_MAX)
+        return npv_fail_memory(error, "the records", SIZE_MAX);
+    if (status == NPV_OK)
+        status = npv_array_grow(records, (size_t)header.data_size, error);
+    if (status == NPV_OK && header.data_size > 0)
+        status = source.read(source.context, records->data, (size_t)header.data_size, error);
+    return status == NPV_OK ? npv_zip_reader_finish(reader, error) : status;
+}
+
+npv_status npv_archive_read_records(npv_archive *archive, npv_array *records, npv_error *error) {
+    assert(archive->metadata != NULL && !archive->metadata_header.objects);
+    npv_zip_reader reader;
+    npv_status status = npv_zip_reader_open(archive->metadata, &reader, error);
+    if (status == NPV_OK) {
+        status = read_records(&reader, records, error);
+        npv_zip_reader_close(&reader);
+    }
+    if (status != NPV_OK)
+        npv_array_free(records);
+    return in_member(archive, archive->metadata, status, error);
+}
+
+static npv_status read_ids(const npv_archive *archive, npv_zip_reader *reader, npv_ids *ids, npv_error *error) {
+    npv_npy_header header;
+    const npv_source source = npv_zip_reader_source(reader);
+    npv_status status = npv_npy_read_header(source, &header, error);
+    if (status == NPV_OK)
+        status = npv_npy_read_ids(source, &archive->ids_header, ids, error);
+    return status == NPV_OK ? npv_zip_reader_finish(reader, error) : status;
+}
+
+npv_status npv_archive_read_ids(npv_archive *archive, npv_ids *ids, npv_error *error) {
+    assert(archive->ids != NULL && ids->rows == 0);
+    npv_zip_reader reader;
+    npv_status status = npv_zip_reader_open(archive->ids, &reader, error);
+    if (status == NPV_OK) {
+        status = read_ids(archive, &reader, ids, error);
+        npv_zip_reader_close(&reader);
+    }
+    if (status != NPV_OK)
+        npv_ids_free(ids);
+    return in_member(archive, archive->ids, status, error);
 }
 
 /* ----------------------------------------------------------------------------------------------------- Writing -- */
@@ -408,26 +496,72 @@ static npv_status write_scalar(npv_zip_writer *zip, const char *name, const char
     return write_member(zip, name, (npv_bytes){header, sizeof header}, (npv_bytes){bytes, size}, false, error);
 }
 
+/* Rows that are written. */
+static uint64_t live_rows(const npv_archive_contents *contents) {
+    return contents->live == NULL ? contents->rows : npv_bits_count(contents->live, contents->rows);
+}
+
 static npv_status write_documents(npv_zip_writer *zip, const npv_archive_contents *contents, npv_error *error) {
     assert(contents->documents->count == contents->rows);
     unsigned char header[NPV_NPY_WRITTEN_HEADER];
-    npv_npy_write_header("|O", 1, &contents->rows, header);
+    npv_npy_write_header("|O", 1, (const uint64_t[]){live_rows(contents)}, header);
     const npv_sink sink = npv_zip_writer_sink(zip);
-    const uint64_t size = sizeof header + npv_pickle_size(contents->documents);
+    const uint64_t size = sizeof header + npv_pickle_size(contents->documents, contents->live);
     npv_status status = npv_zip_writer_begin(zip, metadata_name, size, contents->compress, error);
     if (status == NPV_OK)
         status = sink.write(sink.context, header, sizeof header, error);
     if (status == NPV_OK)
-        status = npv_pickle_write(contents->documents, sink, error);
+        status = npv_pickle_write(contents->documents, contents->live, sink, error);
     return status == NPV_OK ? npv_zip_writer_end(zip, error) : status;
+}
+
+static npv_status write_ids(npv_zip_writer *zip, const npv_archive_contents *contents, npv_error *error) {
+    unsigned char header[NPV_NPY_WRITTEN_HEADER];
+    char descr[16];
+    const size_t characters = npv_npy_id_characters(contents->ids);
+    const uint64_t rows = live_rows(contents);
+    snprintf(descr, sizeof descr, "<U%zu", characters);
+    npv_npy_write_header(descr, 1, &rows, header);
+    const npv_sink sink = npv_zip_writer_sink(zip);
+    const uint64_t size = sizeof header + rows * characters * NPV_NPY_CHARACTER;
+    npv_status status = npv_zip_writer_begin(zip, ids_name, size, contents->compress, error);
+    if (status == NPV_OK)
+        status = sink.write(sink.context, header, sizeof header, error);
+    if (status == NPV_OK)
+        status = npv_npy_write_ids(contents->ids, contents->rows, contents->live, characters, sink, error);
+    return status == NPV_OK ? npv_zip_writer_end(zip, error) : status;
+}
+
+/* An array with an item for each row, of which the live ones are written. */
+static npv_status write_items(npv_zip_writer *zip, const char *name, npv_bytes header, const void *items,
+                              size_t item_size, const npv_archive_contents *contents, npv_error *error) {
+    const npv_sink sink = npv_zip_writer_sink(zip);
+    const uint64_t size = header.size + live_rows(contents) * item_size;
+    npv_bits_run run = {0, 0};
+    npv_status status = npv_zip_writer_begin(zip, name, size, contents->compress, error);
+    if (status == NPV_OK)
+        status = sink.write(sink.context, header.data, header.size, error);
+    while (status == NPV_OK && npv_bits_next_run(contents->live, contents->rows, &run))
+        status = sink.write(sink.context, (const unsigned char *)items + run.first * item_size,
+                            (size_t)(run.end - run.first) * item_size, error);
+    return status == NPV_OK ? npv_zip_writer_end(zip, error) : status;
+}
+
+static npv_status write_records(npv_zip_writer *zip, const npv_archive_contents *contents, npv_error *error) {
+    npv_buffer header = {NULL, 0, 0};
+    npv_status status = npv_npy_write_record_header(contents->schema->descr, live_rows(contents), &header, error);
+    if (status == NPV_OK)
+        status = write_items(zip, metadata_name, (npv_bytes){header.data, header.size}, contents->records,
+                             contents->schema->record_size, contents, error);
+    free(header.data);
+    return status;
 }
 
 static npv_status write_vectors(npv_zip_writer *zip, const npv_archive_contents *contents, npv_error *error) {
     unsigned char header[NPV_NPY_WRITTEN_HEADER];
-    npv_npy_write_header("<f4", 2, (const uint64_t[]){contents->rows, contents->dimensions}, header);
-    const npv_bytes data = {(const unsigned char *)contents->vectors,
-                            (size_t)contents->rows * contents->dimensions * sizeof(float)};
-    return write_member(zip, vectors_name, (npv_bytes){header, sizeof header}, data, contents->compress, error);
+    npv_npy_write_header("<f4", 2, (const uint64_t[]){live_rows(contents), contents->dimensions}, header);
+    return write_items(zip, vectors_name, (npv_bytes){header, sizeof header}, contents->vectors,
+                       contents->dimensions * sizeof(float), contents, error);
 }
 
 static npv_status write_members(npv_zip_writer *zip, const npv_archive_contents *contents, npv_error *error) {
@@ -436,10 +570,12 @@ static npv_status write_members(npv_zip_writer *zip, const npv_archive_contents 
         status = write_scalar(zip, dimensions_name, "<i8", contents->dimensions, 8, error);
     if (status == NPV_OK)
         status = write_scalar(zip, normalize_name, "|b1", contents->normalize ? 1 : 0, 1, error);
-    if (status == NPV_OK && contents->typed.size > 0)
-        status = write_member(zip, metadata_name, contents->typed, (npv_bytes){NULL, 0}, contents->compress, error);
+    if (status == NPV_OK && contents->schema != NULL)
+        status = write_records(zip, contents, error);
     else if (status == NPV_OK)
         status = write_documents(zip, contents, error);
+    if (status == NPV_OK && contents->ids != NULL && contents->ids->table.count > 0)
+        status = write_ids(zip, contents, error);
     return status == NPV_OK ? write_vectors(zip, contents, error) : status;
 }
 

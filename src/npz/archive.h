@@ -8,8 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../ids.h"
 #include "../io.h"
 #include "../meta/documents.h"
+#include "../meta/schema.h"
 
 typedef struct npv_archive npv_archive;
 
@@ -32,6 +34,7 @@ typedef struct npv_archive_facts {
     int fd;                  /* ... of this file, owned by the archive, */
     uint64_t vectors_offset; /* ... from here */
     npv_metadata_kind metadata;
+    bool ids;              /* some rows have one */
     npv_archive_mark mark; /* if marked, else all zero */
     bool narrowed;         /* vectors are float64: as float32 they lose digits */
     char unknown[64];      /* name of the first member that means nothing to npvec, or "" */
@@ -49,18 +52,27 @@ npv_status npv_archive_read_vectors(npv_archive *archive, float *vectors, npv_er
 /* Appends one document a row to the empty `documents` (metadata == NPV_METADATA_DOCUMENTS). */
 npv_status npv_archive_read_documents(npv_archive *archive, npv_documents *documents, npv_error *error);
 
-/* Appends the whole typed `metadata.npy`, header included, to the empty `npy` (metadata == NPV_METADATA_TYPED). */
-npv_status npv_archive_read_typed(npv_archive *archive, npv_buffer *npy, npv_error *error);
+/* The type of the records (metadata == NPV_METADATA_TYPED), which may be one that is not read (npv_schema_unread). O(header). */
+npv_status npv_archive_read_schema(npv_archive *archive, npv_record_schema *schema, npv_error *error);
+
+/* Makes `rows` records of that type the content of the empty `records`. On failure it is left empty. */
+npv_status npv_archive_read_records(npv_archive *archive, npv_array *records, npv_error *error);
+
+/* Reads the ids into the empty `ids`. NPV_E_FORMAT names both rows that have the same one. */
+npv_status npv_archive_read_ids(npv_archive *archive, npv_ids *ids, npv_error *error);
 
 /* What to write. */
 typedef struct npv_archive_contents {
     uint64_t rows;
+    const uint64_t *live; /* of these rows, those to write; NULL: all */
     size_t dimensions;
     bool normalize;
     const float *vectors;
-    const npv_documents *documents; /* `rows` of them; ignored if typed.size > 0 */
-    npv_bytes typed;                /* a metadata.npy of `rows` records to write as it is */
-    npv_archive_mark mark;          /* the mark that the file gets: from npv_archive_next_mark */
+    const npv_ids *ids;              /* NULL: none */
+    const npv_documents *documents;  /* `rows` of them; ignored if there is a schema */
+    const npv_record_schema *schema; /* NULL: there are no records; else */
+    const unsigned char *records;    /* ... `rows` of them */
+    npv_archive_mark mark;           /* the mark that the file gets: from npv_archive_next_mark */
     bool compress;
 } npv_archive_contents;
 
