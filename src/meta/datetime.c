@@ -234,12 +234,16 @@ static bool count_fractions(int64_t seconds, int64_t fraction, int64_t per_secon
 }
 
 static bool count_below_day(const moment *at, npv_time_unit unit, int64_t *count) {
-    int64_t seconds;
-    if (__builtin_mul_overflow(at->days, 86400, &seconds) || __builtin_add_overflow(seconds, at->second, &seconds))
+    const int64_t tick = unit == NPV_TIME_h ? 3600 : unit == NPV_TIME_m ? 60 : 1; /* in seconds */
+    int64_t in_day, ticks;
+    if (!divide(at->second, tick, &in_day) || __builtin_mul_overflow(at->days, 86400 / tick, &ticks) ||
+        __builtin_add_overflow(ticks, in_day, &ticks))
         return false;
-    if (unit == NPV_TIME_h || unit == NPV_TIME_m)
-        return at->fraction == 0 && divide(seconds, unit == NPV_TIME_h ? 3600 : 60, count);
-    return count_fractions(seconds, at->fraction, PER_SECOND[unit], count);
+    if (tick > 1) {
+        *count = ticks;
+        return at->fraction == 0;
+    }
+    return count_fractions(ticks, at->fraction, PER_SECOND[unit], count);
 }
 
 static bool count_units(moment at, npv_time_unit unit, int64_t *count) {
