@@ -285,7 +285,8 @@ static npv_filter_node *node_of(const term *t) {
     node->child_count = t->child_count;
     for (size_t i = 0; i < t->child_count; i++)
         node->children[i] = node_of(t->children[i]);
-    node->values = take(json_array_size(t->values) * sizeof *node->values);
+    const bool has_values = json_array_size(t->values) > 0 && !json_is_null(json_array_get(t->values, 0));
+    node->values = has_values ? take(json_array_size(t->values) * sizeof *node->values) : NULL;
     for (size_t i = 0; i < json_array_size(t->values); i++) {
         const json_t *value = json_array_get(t->values, i);
         if (json_is_null(value))
@@ -293,7 +294,7 @@ static npv_filter_node *node_of(const term *t) {
         else
             node->values[node->value_count++] = entry_of(value);
     }
-    if (t->kind == NPV_FILTER_IN)
+    if (t->kind == NPV_FILTER_IN && has_values)
         fill_list(node);
     if (t->kind == NPV_FILTER_LIKE)
         fill_pattern(node);
@@ -369,9 +370,9 @@ static npv_status evaluate(const table *t, const npv_filter_node *root, size_t r
 
 /* The library finds the rows that the evaluator finds, of the first `rows`; returns how many. */
 static size_t check(const table *t, const term *filter, size_t rows) {
-    uint64_t bits[WORDS];
+    uint64_t *const bits = malloc((rows + 63) / 64 * sizeof *bits); /* no more, for sanitizers */
     size_t found = 0;
-    memset(bits, 0xA5, sizeof bits);
+    assert_true(rows == 0 || bits != NULL);
     assert_int_equal(evaluate(t, node_of(filter), rows, bits, NULL), NPV_OK);
     for (size_t row = 0; row < (rows + 63) / 64 * 64; row++) {
         const json_t *document = json_array_get(t->json, row);
@@ -383,8 +384,7 @@ static size_t check(const table *t, const term *filter, size_t rows) {
         }
         found += expected;
     }
-    for (size_t i = (rows + 63) / 64; i < WORDS; i++)
-        assert_true(bits[i] == 0xA5A5A5A5A5A5A5A5);
+    free(bits);
     return found;
 }
 
@@ -501,11 +501,12 @@ static json_t *random_document(void) {
 
 static json_t *random_pattern(void) {
     static const char *const pieces[] = {"%", "%", "_", "a", "A", "b", "B", "\\%", "\\_", "\\\\", "\xc3\xa4", "1", "0"};
+    static const char *const common[] = {"a%", "%b%", "\xc3\xa4%"};
     char pattern[64] = "";
     for (size_t i = random_below(5); i > 0; i--)
         strcat(pattern, ANY_OF(pieces));
     if (one_in(3))
-        snprintf(pattern, sizeof pattern, "%s%%", one_in(2) ? "a" : "\xc3\xa4");
+        strcpy(pattern, ANY_OF(common));
     return json_string(pattern);
 }
 
@@ -590,7 +591,7 @@ static void random_filters_find_what_the_evaluator_finds(void **state) {
                 replace_row(&t, random_below(json_array_size(t.json)));
             for (size_t i = 0; i < FIELDS; i++)
                 tails += npv_column_look(t.column[i]).tail_count > 0;
-            check_random(&t, 20, &matches);
+            check_random(&t, 40, &matches);
         }
         table_end(&t);
     }
@@ -751,6 +752,8 @@ static void like_is_of_texts(void **state) {
     assert_true_and_false(&t, NPV_FILTER_LIKE, "[\"a\\\\%\"]", "000000000010", "111111000001");
     assert_true_and_false(&t, NPV_FILTER_LIKE, "[\"a\\\\%%\"]", "000000000010", "111111000001");
     assert_true_and_false(&t, NPV_FILTER_LIKE, "[\"%c\"]", "011100000000", "100011000011");
+    assert_true_and_false(&t, NPV_FILTER_LIKE, "[\"%b%\"]", "111000000001", "000111000010");
+    assert_true_and_false(&t, NPV_FILTER_LIKE, "[\"a%c%\"]", "010100000000", "101011000011");
     assert_true_and_false(&t, NPV_FILTER_LIKE, "[\"_\"]", "000001000001", "111110000010");
     assert_true_and_false(&t, NPV_FILTER_LIKE, "[\"_%\"]", "111101000011", "000010000000");
     assert_true_and_false(&t, NPV_FILTER_LIKE, "[\"\xc3\xa4%\"]", "000001000000", "111110000011");

@@ -1,5 +1,6 @@
 #include "code_set.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,14 +15,9 @@ static verdict verdict_of(bool truth) {
     return truth ? IS_TRUE : IS_FALSE;
 }
 
-/* Do values of this class equal, or come before, others of it? */
-static bool comparable(unsigned char class) {
-    return class == NPV_CLASS_BOOL || class == NPV_CLASS_NUMBER || class == NPV_CLASS_TEXT;
-}
-
 static verdict judge_comparison(const npv_filter_node *condition, const npv_entry *entry) {
     const npv_entry *value = &condition->values[0];
-    if (entry->class != value->class || !comparable(value->class))
+    if (entry->class != value->class)
         return IS_NULL;
     const int order = npv_entry_compare(entry, value);
     return verdict_of(order < 0 ? condition->kind != NPV_FILTER_EQUAL
@@ -39,22 +35,20 @@ static int compare_entries(const void *key, const void *element) {
  * values of the one class that all of the list is of.
  */
 static bool in_is_not_null(const npv_filter_node *in, unsigned char class) {
-    return !in->with_null && comparable(class) && in->value_count > 0 && in->values[0].class == class &&
+    return !in->with_null && in->value_count > 0 && in->values[0].class == class &&
            in->values[in->value_count - 1].class == class;
 }
 
 static verdict judge_in(const npv_filter_node *in, const npv_entry *entry) {
-    if (comparable(entry->class) && in->value_count > 0 &&
-        bsearch(entry, in->values, in->value_count, sizeof *in->values, compare_entries) != NULL)
+    if (in->value_count > 0 && bsearch(entry, in->values, in->value_count, sizeof *in->values, compare_entries) != NULL)
         return IS_TRUE;
     return in_is_not_null(in, entry->class) ? IS_FALSE : IS_NULL;
 }
 
 static verdict judge_like(const npv_filter_node *condition, const npv_entry *entry) {
-    const npv_entry *pattern = &condition->values[0];
-    if (entry->class != NPV_CLASS_TEXT || pattern->class != NPV_CLASS_TEXT)
+    if (entry->class != NPV_CLASS_TEXT)
         return IS_NULL;
-    return verdict_of(npv_pattern_match(pattern->bytes, condition->ignore_case, entry->bytes));
+    return verdict_of(npv_pattern_match(condition->values[0].bytes, condition->ignore_case, entry->bytes));
 }
 
 static bool has_part(npv_bytes text, npv_bytes part) {
@@ -74,7 +68,7 @@ static bool has_part(npv_bytes text, npv_bytes part) {
 
 static verdict judge_contains(const npv_filter_node *condition, const npv_entry *entry) {
     const npv_entry *value = &condition->values[0];
-    if (entry->class == NPV_CLASS_ARRAY && comparable(value->class))
+    if (entry->class == NPV_CLASS_ARRAY)
         return verdict_of(npv_entry_contains(entry, value));
     if (entry->class == NPV_CLASS_TEXT && value->class == NPV_CLASS_TEXT)
         return verdict_of(has_part(entry->bytes, value->bytes));
@@ -123,8 +117,7 @@ static bool is_range(const npv_filter_node *condition) {
     case NPV_FILTER_EXISTS:
         return true;
     case NPV_FILTER_LIKE:
-        return condition->values[0].class == NPV_CLASS_TEXT && !condition->ignore_case &&
-               is_prefix(condition->values[0].bytes);
+        return !condition->ignore_case && is_prefix(condition->values[0].bytes);
     default:
         return false;
     }
@@ -135,8 +128,7 @@ static span find_decided(const npv_filter_node *condition, const npv_column_view
     if (condition->kind == NPV_FILTER_IS_NULL || condition->kind == NPV_FILTER_EXISTS)
         return (span){0, column->head};
     const unsigned char class = condition->values[0].class;
-    if (!comparable(class))
-        return (span){0, 0};
+    assert(class == NPV_CLASS_BOOL || class == NPV_CLASS_NUMBER || class == NPV_CLASS_TEXT);
     return (span){column->class_start[class], column->class_start[class + 1]};
 }
 
@@ -150,8 +142,6 @@ static span find_prefix(const npv_entry *pattern, const npv_column_view *column)
 /* Of those, `decided`, the codes for which it is true. */
 static span find_true(const npv_filter_node *condition, const npv_column_view *column, span decided) {
     const npv_entry *value = condition->values;
-    if (decided.first == decided.end)
-        return decided;
     switch (condition->kind) {
     case NPV_FILTER_IS_NULL:
         return (span){0, column->class_start[NPV_CLASS_NULL + 1]};

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../bits.h"
 #include "../error.h"
 #include "code_set.h"
 
@@ -45,7 +46,7 @@ static void look_at_tail(const evaluation *run, const npv_code_set *set, const n
                          const uint64_t *bits, unsigned char *kept) {
     for (size_t i = 0; i < column->tail_count; i++) {
         const uint64_t row = column->tail_rows[i];
-        kept[i] = row < run->rows && column->codes[row] >= set->listed && (bits[row / 64] >> row % 64 & 1) != 0 &&
+        kept[i] = row < run->rows && column->codes[row] >= set->listed && npv_bit(bits, row) &&
                   set->member[column->codes[row] - set->listed] != 0;
     }
 }
@@ -62,7 +63,7 @@ static npv_status keep_in_range(const evaluation *run, const npv_code_set *set, 
     run->kernels->rows_in_range(&set->range, column->codes, run->rows, bits);
     for (size_t i = 0; kept != NULL && i < column->tail_count; i++)
         if (kept[i] != 0)
-            bits[column->tail_rows[i] / 64] |= (uint64_t)1 << column->tail_rows[i] % 64;
+            npv_bit_set(bits, column->tail_rows[i]);
     free(kept);
     return NPV_OK;
 }
@@ -130,11 +131,10 @@ static npv_status keep(const evaluation *run, const npv_filter_node *node, bool 
 
 npv_status npv_filter_evaluate(const npv_filter *filter, const npv_kernels *kernels, const npv_column *const *columns,
                                uint64_t rows, uint64_t *bits, npv_error *error) {
-    const evaluation run = {kernels, columns, rows, rows / 64 + (rows % 64 != 0), error};
+    const evaluation run = {kernels, columns, rows, npv_bits_words(rows), error};
     if (rows == 0)
         return NPV_OK;
-    memset(bits, 0xff, run.words * sizeof *bits);
-    if (rows % 64 != 0)
-        bits[rows / 64] = ((uint64_t)1 << rows % 64) - 1;
+    memset(bits, 0, run.words * sizeof *bits);
+    npv_bits_set(bits, 0, rows);
     return keep(&run, filter->root, false, bits);
 }
