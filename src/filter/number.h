@@ -2,7 +2,7 @@
 #ifndef NPV_NUMBER_H
 #define NPV_NUMBER_H
 
-#include "../meta/column.h"
+#include "../meta/entry.h"
 
 /*
  * Reads what the caller has found to be a number: a sign or none, digits, with or without a point in front of, among or

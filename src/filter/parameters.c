@@ -21,7 +21,7 @@ static npv_status check_next(const npv_parameters *parameters, size_t position) 
     if (parameters->lexer.token.kind != NPV_JSON_CLOSE_ARRAY)
         return NPV_OK;
     return npv_fail_at(parameters->lexer.builder->error, NPV_E_ARGUMENT, position,
-                       "expected a parameter for this ?, found %zu for all of the filter", parameters->taken);
+                       "expected a parameter for this ?, found only %zu in all", parameters->taken);
 }
 
 /* Goes behind the value at which the lexer is, and behind a comma if one follows. */
@@ -29,7 +29,7 @@ static npv_status go_on(npv_json_lexer *lexer) {
     npv_status status = npv_json_advance(lexer);
     if (status != NPV_OK || lexer->token.kind == NPV_JSON_CLOSE_ARRAY)
         return status;
-    status = npv_json_expect(lexer, NPV_JSON_COMMA, ", or ]");
+    status = npv_json_expect(lexer, NPV_JSON_COMMA, "a comma or ]");
     if (status == NPV_OK && lexer->token.kind == NPV_JSON_CLOSE_ARRAY)
         return npv_json_fail(lexer, "a value behind the comma", "");
     return status;
@@ -78,7 +78,7 @@ npv_status npv_parameters_fail(const npv_parameters *parameters, const npv_json_
 npv_status npv_parameters_end(npv_parameters *parameters) {
     npv_json_lexer *const lexer = &parameters->lexer;
     char expected[64];
-    snprintf(expected, sizeof expected, "%zu values, as many as the filter has ?", parameters->taken);
+    snprintf(expected, sizeof expected, "the end of the array, as the filter has %zu ?", parameters->taken);
     const npv_status status = npv_json_expect(lexer, NPV_JSON_CLOSE_ARRAY, expected);
     return status != NPV_OK ? status : npv_json_expect(lexer, NPV_JSON_END, "the end");
 }

@@ -26,24 +26,23 @@ typedef enum operand {
 } operand;
 
 /* An operator and the condition that it makes. */
-typedef struct operator{
+typedef struct operation {
     const char *name;
     operand operand;
     npv_filter_kind kind;
     npv_comparison comparison; /* where the kind is EQUAL */
     bool negated;
     bool ignore_case;
-}
-operator;
+} operation;
 
-static const operator LOGIC[] = {
+static const operation LOGIC[] = {
     {"$and", OPERAND_CONDITIONS, NPV_FILTER_AND, 0, false, false},
     {"$or", OPERAND_CONDITIONS, NPV_FILTER_OR, 0, false, false},
     {"$nor", OPERAND_CONDITIONS, NPV_FILTER_OR, 0, true, false},
     {"$not", OPERAND_CONDITION, NPV_FILTER_AND, 0, true, false},
 };
 
-static const operator OPERATORS[] = {
+static const operation OPERATORS[] = {
     {"$eq", OPERAND_VALUE, NPV_FILTER_EQUAL, NPV_COMPARE_EQUAL, false, false},
     {"$ne", OPERAND_VALUE, NPV_FILTER_EQUAL, NPV_COMPARE_EQUAL, true, false},
     {"$gt", OPERAND_KNOWN_VALUE, NPV_FILTER_EQUAL, NPV_COMPARE_GREATER, false, false},
@@ -84,7 +83,7 @@ typedef npv_status read_element(parser *p, const npv_named_field *field);
 /* Reads what stands between two brackets, the first of which is the token, with commas in between. */
 static npv_status read_elements(parser *p, npv_json_kind close, read_element *read, const npv_named_field *field) {
     npv_json_lexer *const lexer = &p->lexer;
-    const char *const expected = close == NPV_JSON_CLOSE_ARRAY ? ", or ]" : ", or }";
+    const char *const expected = close == NPV_JSON_CLOSE_ARRAY ? "a comma or ]" : "a comma or }";
     npv_status status = npv_json_advance(lexer);
     if (status != NPV_OK || lexer->token.kind == close)
         return status != NPV_OK ? status : npv_json_advance(lexer);
@@ -127,7 +126,7 @@ static bool is_operator(npv_bytes key) {
     return key.size > 0 && *key.data == '$';
 }
 
-static const operator* find_operator(const operator* operators, size_t count, npv_bytes key) {
+static const operation *find_operator(const operation *operators, size_t count, npv_bytes key) {
     for (size_t i = 0; i < count; i++)
         if (strlen(operators[i].name) == key.size && memcmp(operators[i].name, key.data, key.size) == 0)
             return &operators[i];
@@ -156,7 +155,7 @@ static size_t distance(npv_bytes key, const char *name) {
 }
 
 /* Names the operator that was probably meant. */
-static void suggest(const operator* operators, size_t count, npv_bytes key, char *hint, size_t size) {
+static void suggest(const operation *operators, size_t count, npv_bytes key, char *hint, size_t size) {
     size_t nearest = 3; /* edits: more make another word of it */
     for (size_t i = 0; i < count; i++) {
         const size_t edits = distance(key, operators[i].name);
@@ -204,8 +203,6 @@ static npv_status fail_operator(const parser *p, const npv_json_token *token, np
 
 /* Takes a value, null too. */
 static npv_status take_value(parser *p, npv_entry *value) {
-    if (p->lexer.token.kind == NPV_JSON_OPEN_ARRAY)
-        return npv_json_fail(&p->lexer, A_VALUE, "; for one of several values say {\"$in\": [...]}");
     if (!npv_json_is_scalar(&p->lexer))
         return npv_json_fail(&p->lexer, A_VALUE, "");
     const npv_status status = npv_json_scalar(&p->lexer, value);
@@ -218,7 +215,9 @@ static npv_status take_known_value(parser *p, npv_entry *value) {
     return take_value(p, value);
 }
 
-static npv_status read_comparison(parser *p, const operator* op, const npv_named_field *field) {
+static npv_status read_comparison(parser *p, const operation *op, const npv_named_field *field) {
+    if (p->lexer.token.kind == NPV_JSON_OPEN_ARRAY)
+        return npv_json_fail(&p->lexer, A_VALUE, "; for one of several values say {\"$in\": [...]}");
     npv_entry value;
     const npv_status status = op->operand == OPERAND_VALUE ? take_value(p, &value) : take_known_value(p, &value);
     if (status != NPV_OK)
@@ -246,7 +245,7 @@ static npv_status read_list(parser *p, const npv_named_field *field) {
     npv_status status = read_elements(p, NPV_JSON_CLOSE_ARRAY, read_list_value, field);
     const bool with_null = p->builder->with_null;
     p->builder->with_null = false;
-    if (status == NPV_OK)
+    if (status == NPV_OK && (p->builder->values.size > 0 || !with_null))
         status = npv_build_list_in(p->builder, *field);
     if (status == NPV_OK && with_null)
         status = npv_build_condition(p->builder, NPV_FILTER_IS_NULL, *field, NULL);
@@ -259,7 +258,7 @@ static npv_status read_pair(parser *p, const npv_named_field *field) {
     if (status == NPV_OK)
         status = take_known_value(p, &low);
     if (status == NPV_OK)
-        status = npv_json_expect(&p->lexer, NPV_JSON_COMMA, ", and the upper value");
+        status = npv_json_expect(&p->lexer, NPV_JSON_COMMA, "a comma and the upper value");
     if (status == NPV_OK)
         status = take_known_value(p, &high);
     if (status == NPV_OK)
@@ -267,7 +266,7 @@ static npv_status read_pair(parser *p, const npv_named_field *field) {
     return status != NPV_OK ? status : npv_build_between(p->builder, *field, &low, &high);
 }
 
-static npv_status read_flag(parser *p, const operator* op, const npv_named_field *field) {
+static npv_status read_flag(parser *p, const operation *op, const npv_named_field *field) {
     const npv_json_kind kind = p->lexer.token.kind;
     if (kind != NPV_JSON_TRUE && kind != NPV_JSON_FALSE)
         return npv_json_fail(&p->lexer, "true or false", "");
@@ -288,7 +287,7 @@ static npv_status take_string(parser *p, const char *expected, npv_json_token *t
 }
 
 /* "pattern", or ["pattern", "escape"]. */
-static npv_status read_pattern(parser *p, const operator* op, const npv_named_field *field) {
+static npv_status read_pattern(parser *p, const operation *op, const npv_named_field *field) {
     const bool with_escape = p->lexer.token.kind == NPV_JSON_OPEN_ARRAY;
     npv_json_token token, escape_token;
     npv_bytes pattern, escape = {NULL, 0};
@@ -297,7 +296,7 @@ static npv_status read_pattern(parser *p, const operator* op, const npv_named_fi
     if (status == NPV_OK)
         status = take_string(p, "a pattern, or [pattern, escape]", &token, &pattern);
     if (status == NPV_OK && with_escape)
-        status = npv_json_expect(&p->lexer, NPV_JSON_COMMA, ", and the escape");
+        status = npv_json_expect(&p->lexer, NPV_JSON_COMMA, "a comma and the escape");
     if (status == NPV_OK && with_escape)
         status = take_string(p, "an escape of one character", &escape_token, &escape);
     if (status == NPV_OK && with_escape && !npv_pattern_is_escape(escape))
@@ -336,7 +335,7 @@ static npv_status read_operators(parser *p, const npv_named_field *field) {
     return status != NPV_OK ? status : read_object(p, read_operator, field);
 }
 
-static npv_status read_operand(parser *p, const operator* op, const npv_named_field *field) {
+static npv_status read_operand(parser *p, const operation *op, const npv_named_field *field) {
     switch (op->operand) {
     case OPERAND_CONDITION:
         return read_condition(p, NULL);
@@ -357,7 +356,7 @@ static npv_status read_operand(parser *p, const operator* op, const npv_named_fi
     }
 }
 
-static npv_status apply(parser *p, const operator* op, const npv_named_field *field) {
+static npv_status apply(parser *p, const operation *op, const npv_named_field *field) {
     const npv_status status = read_operand(p, op, field);
     return status == NPV_OK && op->negated ? npv_build_not(p->builder) : status;
 }
@@ -371,7 +370,7 @@ static npv_status read_operator(parser *p, const npv_named_field *field) {
     const npv_status status = take_key(p, "an operator such as \"$eq\"", &token, &key);
     if (status != NPV_OK)
         return status;
-    const operator* const op = find_operator(OPERATORS, COUNT(OPERATORS), key);
+    const operation *const op = find_operator(OPERATORS, COUNT(OPERATORS), key);
     return op == NULL ? fail_operator(p, &token, key, field) : apply(p, op, field);
 }
 
@@ -401,7 +400,7 @@ static npv_status find_field(const parser *p, const npv_json_token *token, npv_b
 
 /* What a field is compared with: a value, or an object of operators. */
 static npv_status read_field_condition(parser *p, const npv_named_field *field) {
-    static const operator equal = { "$eq", OPERAND_VALUE, NPV_FILTER_EQUAL, NPV_COMPARE_EQUAL, false, false };
+    static const operation equal = {"$eq", OPERAND_VALUE, NPV_FILTER_EQUAL, NPV_COMPARE_EQUAL, false, false};
     return p->lexer.token.kind == NPV_JSON_OPEN_OBJECT ? read_operators(p, field) : read_comparison(p, &equal, field);
 }
 
@@ -414,7 +413,7 @@ static npv_status read_member(parser *p, const npv_named_field *outer) {
     if (status != NPV_OK)
         return status;
     if (is_operator(key)) {
-        const operator* const op = find_operator(LOGIC, COUNT(LOGIC), key);
+        const operation *const op = find_operator(LOGIC, COUNT(LOGIC), key);
         return op == NULL ? fail_logic(p, &token, key) : apply(p, op, NULL);
     }
     npv_named_field field;

@@ -203,7 +203,7 @@ static npv_status parse_list(parser *p) {
         if (status == NPV_OK)
             status = accept(p, NPV_TOKEN_COMMA, &comma);
         if (status == NPV_OK && !comma) {
-            status = expect(p, NPV_TOKEN_CLOSE, ", or ) in the list");
+            status = expect(p, NPV_TOKEN_CLOSE, "a comma or ) in the list");
             closed = true;
         }
     }
