@@ -168,6 +168,9 @@ npv_status npv_open(const char *path, const npv_store_options *given, npv_store 
     npv_status status = npv_copy_options(&options, sizeof options, given, "npv_store_options", error);
     if (status == NPV_OK)
         status = npv_check_reserved(options.reserved, "npv_store_options", error);
+    if (status == NPV_OK && (options.fields != NULL || options.field_count > 0))
+        status = npv_fail(error, NPV_E_ARGUMENT, "npv_open: expected no typed fields, which the file says; found %zu",
+                          options.field_count);
     if (status == NPV_OK)
         status = npv_archive_open(path, &archive, &facts, error);
     if (status != NPV_OK)

@@ -159,7 +159,10 @@ npv_status npv_create(const npv_store_options *given, npv_store **store, npv_err
         status = npv_store_new(options.dimensions, options.threads, &created, error);
     if (status != NPV_OK)
         return status;
-    if (options.fields != NULL)
+    if (options.fields == NULL && options.field_count > 0)
+        status =
+            npv_fail(error, NPV_E_ARGUMENT, "npv_create: expected %zu typed fields, found NULL", options.field_count);
+    else if (options.fields != NULL)
         status = npv_schema_declare(options.fields, options.field_count, &created->schema, error);
     if (status != NPV_OK) {
         npv_close(created);

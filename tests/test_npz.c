@@ -34,14 +34,16 @@ static npv_documents some_documents(size_t count) {
     return documents;
 }
 
-static npv_status write_store(const char *path, bool compress, npv_bytes typed, npv_error *error) {
+static npv_status write_store(const char *path, bool compress, const npv_record_schema *schema,
+                              const unsigned char *records, npv_error *error) {
     npv_documents documents = some_documents(ROWS);
     const npv_archive_contents contents = {.rows = ROWS,
                                            .dimensions = DIMENSIONS,
                                            .normalize = true,
                                            .vectors = rows,
                                            .documents = &documents,
-                                           .typed = typed,
+                                           .schema = schema,
+                                           .records = records,
                                            .mark = {MARK_ID, 7},
                                            .compress = compress};
     const npv_status status = npv_archive_write(path, &contents, error);
@@ -61,7 +63,7 @@ static bool same_documents(const npv_documents *a, const npv_documents *b) {
 
 /* Reads all that an archive holds: what a file costs that was sound until it was opened. */
 static npv_status read_all(const char *path, npv_archive_facts *facts, float **vectors, npv_documents *documents,
-                           npv_buffer *typed, npv_error *error) {
+                           npv_array *records, npv_error *error) {
     npv_archive *archive = NULL;
     npv_status status = npv_archive_open(path, &archive, facts, error);
     if (status != NPV_OK)
@@ -71,7 +73,7 @@ static npv_status read_all(const char *path, npv_archive_facts *facts, float **v
     if (status == NPV_OK && facts->metadata == NPV_METADATA_DOCUMENTS)
         status = npv_archive_read_documents(archive, documents, error);
     if (status == NPV_OK && facts->metadata == NPV_METADATA_TYPED)
-        status = npv_archive_read_typed(archive, typed, error);
+        status = npv_archive_read_records(archive, records, error);
     npv_archive_close(archive);
     return status;
 }
@@ -87,7 +89,7 @@ static npv_status open_only(const char *path, npv_archive_facts *facts, npv_erro
 
 static void check_round_trip(bool compress) {
     const char *path = forge_path("store.npz");
-    assert_int_equal(write_store(path, compress, (npv_bytes){NULL, 0}, NULL), NPV_OK);
+    assert_int_equal(write_store(path, compress, NULL, NULL, NULL), NPV_OK);
     npv_archive_facts facts;
     float *vectors = NULL;
     npv_documents documents = NPV_DOCUMENTS_EMPTY;
@@ -129,8 +131,8 @@ static void written_store_reads_back(void **state) {
 static void same_contents_give_the_same_bytes(void **state) {
     (void)state;
     for (int compress = 0; compress < 2; compress++) {
-        assert_int_equal(write_store(forge_path("a"), compress != 0, (npv_bytes){NULL, 0}, NULL), NPV_OK);
-        assert_int_equal(write_store(forge_path("b"), compress != 0, (npv_bytes){NULL, 0}, NULL), NPV_OK);
+        assert_int_equal(write_store(forge_path("a"), compress != 0, NULL, NULL, NULL), NPV_OK);
+        assert_int_equal(write_store(forge_path("b"), compress != 0, NULL, NULL, NULL), NPV_OK);
         npv_buffer bytes = forge_read(forge_path("a"));
         assert_true(forge_same_file(forge_path("b"), (npv_bytes){bytes.data, bytes.size}));
         free(bytes.data);
@@ -138,30 +140,38 @@ static void same_contents_give_the_same_bytes(void **state) {
     forge_remove_files();
 }
 
-static npv_buffer typed_metadata(unsigned count) {
-    char dict[128];
-    snprintf(dict, sizeof dict, "{'descr': [('a', '<i4'), ('b', '|S3')], 'fortran_order': False, 'shape': (%u,), }",
-             count);
-    static const unsigned char data[7 * ROWS] = "seven bytes a row, five rows of it";
-    return forge_npy(1, dict, data, (size_t)7 * count);
-}
-
-static void typed_metadata_is_kept_byte_for_byte(void **state) {
+/* Of a type that is read, and of one that is only kept; in Latin-1, in UTF-8, and too long for version 1. */
+static void records_are_kept_with_their_type(void **state) {
     (void)state;
-    npv_buffer npy = typed_metadata(ROWS);
-    for (int compress = 0; compress < 2; compress++) {
-        assert_int_equal(write_store(forge_path("a"), compress != 0, (npv_bytes){npy.data, npy.size}, NULL), NPV_OK);
+    static const unsigned char data[7 * ROWS] = "seven bytes a row, five rows of it";
+    char descr[80000];
+    for (int i = 0; i < 8; i++) {
+        static const char *const names[] = {"a", "\xc3\xa9", "\xe6\x97\xa5"};
+        const int used = snprintf(descr, sizeof descr, i % 2 == 0 ? "[('%s', '<i4'), ('b" : "[('%s', '<i2', (2,)), ('b",
+                                  names[i < 6 ? i / 2 : 1]);
+        const int filling = i < 6 ? 0 : 70000;
+        memset(descr + used, 'b', (size_t)filling);
+        snprintf(descr + used + filling, sizeof descr - (size_t)(used + filling), "', '|S3')]");
+        npv_record_schema schema = {.record_size = 7, .descr = descr};
+        npv_archive *archive = NULL;
         npv_archive_facts facts;
-        float *vectors = NULL;
-        npv_buffer typed = {NULL, 0, 0};
-        assert_int_equal(read_all(forge_path("a"), &facts, &vectors, NULL, &typed, NULL), NPV_OK);
+        npv_array records = NPV_ARRAY_EMPTY;
+        npv_record_schema found = {0};
+        assert_int_equal(write_store(forge_path("a"), i % 4 > 1, &schema, data, NULL), NPV_OK);
+        assert_int_equal(npv_archive_open(forge_path("a"), &archive, &facts, NULL), NPV_OK);
         assert_int_equal(facts.metadata, NPV_METADATA_TYPED);
-        assert_int_equal(typed.size, npy.size);
-        assert_memory_equal(typed.data, npy.data, npy.size);
-        free(typed.data);
-        free(vectors);
+        assert_true(facts.marked);
+        assert_int_equal(npv_archive_read_schema(archive, &found, NULL), NPV_OK);
+        assert_int_equal(npv_archive_read_records(archive, &records, NULL), NPV_OK);
+        assert_string_equal(found.descr, descr);
+        assert_int_equal(found.record_size, 7);
+        assert_int_equal(found.field_count, i % 2 == 0 ? 2 : 0);
+        assert_int_equal(found.unread != NULL, i % 2);
+        assert_memory_equal(records.data, data, sizeof data);
+        npv_schema_free(&found);
+        npv_array_free(&records);
+        npv_archive_close(archive);
     }
-    free(npy.data);
     forge_remove_files();
 }
 
@@ -276,15 +286,15 @@ static void foreign_archives_are_read(void **state) {
             npv_archive_facts facts;
             npv_error error = {0};
             float *vectors = NULL;
-            npv_buffer typed = {NULL, 0, 0};
-            if (read_all(forge_path("a"), &facts, &vectors, NULL, &typed, &error) != NPV_OK)
+            npv_array records = NPV_ARRAY_EMPTY;
+            if (read_all(forge_path("a"), &facts, &vectors, NULL, &records, &error) != NPV_OK)
                 fail_msg("case %zu: %s", i, error.message);
             assert_memory_equal(vectors, rows, sizeof rows);
             assert_int_equal(facts.normalize, cases[i].normalize);
             assert_int_equal(facts.metadata, cases[i].metadata);
             assert_string_equal(facts.unknown, cases[i].unknown);
             assert_false(facts.marked);
-            free(typed.data);
+            npv_array_free(&records);
             free(vectors);
         }
     forge_remove_files();
@@ -530,7 +540,7 @@ static void only_exact_marks_count(void **state) {
         {"npvec", false, 0},
         {"", false, 0},
     };
-    assert_int_equal(write_store(forge_path("a"), false, (npv_bytes){NULL, 0}, NULL), NPV_OK);
+    assert_int_equal(write_store(forge_path("a"), false, NULL, NULL, NULL), NPV_OK);
     npv_buffer whole = forge_read(forge_path("a"));
     const size_t end = forge_end(whole);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -589,9 +599,9 @@ static void check_damaged(npv_bytes bytes, const npv_documents *expected, const 
     npv_archive_facts facts;
     float *vectors = NULL;
     npv_documents documents = NPV_DOCUMENTS_EMPTY;
-    npv_buffer typed = {NULL, 0, 0};
+    npv_array records = NPV_ARRAY_EMPTY;
     npv_error error = {0};
-    const npv_status status = read_all(forge_path("damaged"), &facts, &vectors, &documents, &typed, &error);
+    const npv_status status = read_all(forge_path("damaged"), &facts, &vectors, &documents, &records, &error);
     if (status == NPV_OK) {
         const bool same = facts.rows == ROWS && facts.dimensions == DIMENSIONS &&
                           memcmp(vectors, rows, sizeof rows) == 0 &&
@@ -603,14 +613,14 @@ static void check_damaged(npv_bytes bytes, const npv_documents *expected, const 
         assert_null(strchr(error.message, '\n'));
     }
     npv_documents_free(&documents);
-    free(typed.data);
+    npv_array_free(&records);
     free(vectors);
 }
 
 static void no_part_of_a_store_is_taken_for_the_whole(void **state) {
     (void)state;
     for (int compress = 0; compress < 2; compress++) {
-        assert_int_equal(write_store(forge_path("whole"), compress != 0, (npv_bytes){NULL, 0}, NULL), NPV_OK);
+        assert_int_equal(write_store(forge_path("whole"), compress != 0, NULL, NULL, NULL), NPV_OK);
         npv_buffer whole = forge_read(forge_path("whole"));
         for (size_t size = 0; size < whole.size; size++) {
             forge_write(forge_path("a"), (npv_bytes){whole.data, size});
@@ -628,7 +638,7 @@ static void no_flipped_byte_is_believed(void **state) {
     static const unsigned char flips[] = {0x01, 0x20, 0x80, 0xff};
     npv_documents expected = some_documents(ROWS);
     for (int compress = 0; compress < 2; compress++) {
-        assert_int_equal(write_store(forge_path("whole"), compress != 0, (npv_bytes){NULL, 0}, NULL), NPV_OK);
+        assert_int_equal(write_store(forge_path("whole"), compress != 0, NULL, NULL, NULL), NPV_OK);
         npv_buffer whole = forge_read(forge_path("whole"));
         for (size_t at = 0; at < whole.size; at++)
             for (size_t i = 0; i < sizeof flips; i++) {
@@ -649,12 +659,12 @@ static void failing_writes_leave_the_old_file(void **state) {
     signal(SIGXFSZ, SIG_IGN);
     for (int compress = 0; compress < 2; compress++) {
         const char *path = forge_path("store.npz");
-        assert_int_equal(write_store(path, compress != 0, (npv_bytes){NULL, 0}, NULL), NPV_OK);
+        assert_int_equal(write_store(path, compress != 0, NULL, NULL, NULL), NPV_OK);
         npv_buffer whole = forge_read(path);
         for (size_t size = 0; size < whole.size; size += 7) {
             npv_error error = {0};
             setrlimit(RLIMIT_FSIZE, &(struct rlimit){size, old.rlim_max});
-            const npv_status status = write_store(path, compress != 0, (npv_bytes){NULL, 0}, &error);
+            const npv_status status = write_store(path, compress != 0, NULL, NULL, &error);
             setrlimit(RLIMIT_FSIZE, &old);
             assert_int_equal(status, NPV_E_IO);
             assert_non_null(strstr(error.message, "store.npz: writing its replacement failed: File too large"));
@@ -730,7 +740,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(written_store_reads_back),
         cmocka_unit_test(same_contents_give_the_same_bytes),
-        cmocka_unit_test(typed_metadata_is_kept_byte_for_byte),
+        cmocka_unit_test(records_are_kept_with_their_type),
         cmocka_unit_test(empty_store_reads_back),
         cmocka_unit_test(next_mark_keeps_the_id_and_counts),
         cmocka_unit_test(foreign_archives_are_read),
