@@ -126,6 +126,7 @@ static void test_fields_of_records_are_columns(void **state) {
         for (size_t field = 0; field < COUNT(FIELDS); field++)
             assert_field(&columns, &source, FIELDS[field].name, 3, FIELDS[field].values);
         assert_int_equal(columns.count, COUNT(FIELDS));
+        assert_int_equal(npv_column_look(columns.column[5]).entry_count, 3); /* equal bytes are one value */
         npv_columns_free(&columns);
         npv_array_free(&records);
         npv_schema_free(&schema);
@@ -156,6 +157,7 @@ static void test_a_schema_has_only_its_fields(void **state) {
                     "there is no field publicationdate: did you mean \"publication date\"?");
     assert_no_field(&columns, &source, "title", "there is no field title");
     assert_no_field(&columns, &source, "year.x", "there is no field year.x");
+    assert_no_field(&columns, &source, "yaer.x", "there is no field yaer.x");
     assert_no_field(&columns, &source, "[0]", "there is no field [0]");
     npv_schema_free(&schema);
 }
@@ -201,6 +203,10 @@ static void test_a_field_named_again_is_the_same_column(void **state) {
     npv_documents_free(&documents);
 }
 
+/* 256 bytes away from "year". */
+#define SIXTY_FOUR "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define LONG "year" SIXTY_FOUR SIXTY_FOUR SIXTY_FOUR SIXTY_FOUR
+
 static void test_the_field_that_was_meant_is_suggested(void **state) {
     (void)state;
     npv_documents documents = NPV_DOCUMENTS_EMPTY;
@@ -217,6 +223,8 @@ static void test_the_field_that_was_meant_is_suggested(void **state) {
         {"ye", NULL},
         {"yearssss", NULL},
         {"citation", "citations"},
+        {"citatioms", "citations"},      /* citatioms_xx, which comes later, is farther */
+        {"citatioms_x", "citatioms_xx"}, /* citations, which comes earlier, is */
         {"author.name", "authors.name"},
         {"authors.nmae", "authors.name"},
         {"authors.\"a lon name\"", "authors.\"a long name\""},
@@ -227,6 +235,7 @@ static void test_the_field_that_was_meant_is_suggested(void **state) {
         {"[3]", NULL},
         {"\"\"", "z"},
         {"name", NULL},
+        {LONG, NULL},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
         npv_path path = path_of(cases[i].path);

@@ -409,6 +409,8 @@ static void test_columns_hold_the_values_of_rows_however_they_came(void **state)
             for (size_t i = 0; i < more; i++)
                 put_random_row(&f, f.documents.count, variety);
             extend(&f, f.documents.count);
+            if (more > f.documents.count / 32)
+                assert_int_equal(npv_column_look(f.column).head, npv_column_look(f.column).entry_count);
             if (f.documents.count < 100 || random_below(8) == 0)
                 assert_column_holds(&f, f.documents.count);
         }
@@ -437,21 +439,26 @@ static void test_columns_follow_updates(void **state) {
     free_fixture(&f);
 }
 
+static void put_int(fixture *f, size_t row, int integer) {
+    npv_buffer value = {NULL, 0, 0};
+    npv_value_write_int(&value, integer, NULL);
+    put_row(f, row, bytes_of(&value), NPV_CLASS_NUMBER, integer % MAX_RANK);
+    free(value.data);
+}
+
 static void test_values_that_no_row_has_any_more_are_let_go(void **state) {
     (void)state;
     fixture f;
     make_fixture(&f, "field");
     for (int i = 0; i < 20000; i++) {
-        npv_buffer value = {NULL, 0, 0};
-        npv_value_write_int(&value, i, NULL);
-        put_row(&f, (size_t)(i % 64), bytes_of(&value), NPV_CLASS_NUMBER, i % MAX_RANK);
-        free(value.data);
+        const size_t row = i < 10000 ? (size_t)(i % 64) : 5; /* many rows in turn, then always the same */
+        put_int(&f, row, i);
         if (i < 64)
             extend(&f, f.documents.count);
         else
-            assert_int_equal(npv_column_update(f.column, &f.source, (uint64_t)(i % 64), NULL), NPV_OK);
+            assert_int_equal(npv_column_update(f.column, &f.source, row, NULL), NPV_OK);
+        assert_true(npv_column_look(f.column).entry_count <= 2 + 64 + 4);
     }
-    assert_true(npv_column_look(f.column).entry_count <= 2 + 64 + 4);
     const npv_entry first = {.class = NPV_CLASS_NUMBER, .number = NPV_VALUE_INT, .integer = 0};
     assert_int_equal(npv_column_code(f.column, &first), 0);
     free_fixture(&f);
@@ -463,16 +470,57 @@ static void test_rows_that_come_one_by_one_seldom_cause_sorting(void **state) {
     make_fixture(&f, "field");
     size_t sorted = 0;
     for (size_t row = 0; row < 20000; row++) {
-        npv_buffer value = {NULL, 0, 0};
-        npv_value_write_int(&value, (int64_t)(row * 7919 % 20000), NULL);
-        put_row(&f, row, bytes_of(&value), NPV_CLASS_NUMBER, (int)(row % MAX_RANK));
-        free(value.data);
+        put_int(&f, row, (int)(row * 7919 % 20000));
         const uint32_t head = npv_column_look(f.column).head;
         extend(&f, row + 1);
         sorted += npv_column_look(f.column).head != head;
     }
     assert_true(sorted > 100 && sorted < 500); /* 32 times for each factor of e */
     free_fixture(&f);
+}
+
+static void test_a_new_value_of_many_rows_does_not_stay_in_the_tail(void **state) {
+    (void)state;
+    fixture f;
+    make_fixture(&f, "field");
+    for (size_t row = 0; row < 2000; row++) {
+        put_int(&f, row, row < 1000 ? 5 : 3);
+        extend(&f, row + 1);
+    }
+    assert_column_holds(&f, 2000);
+    assert_int_equal(npv_column_look(f.column).head, 4);
+    free_fixture(&f);
+}
+
+static npv_entry text_entry(const char *text) {
+    return (npv_entry){.class = NPV_CLASS_TEXT, .bytes = {(const unsigned char *)text, strlen(text)}};
+}
+
+static void test_a_dictionary_keeps_nothing_of_values_that_are_gone(void **state) {
+    (void)state;
+    npv_dictionary dictionary;
+    assert_int_equal(npv_dictionary_init(&dictionary, NULL), NPV_OK);
+    static const char *const texts[] = {"gamma", "alpha", "delta", "beta"};
+    uint32_t code;
+    for (size_t i = 0; i < COUNT(texts); i++) {
+        const npv_entry entry = text_entry(texts[i]);
+        assert_int_equal(npv_dictionary_intern(&dictionary, &entry, &code, NULL), NPV_OK);
+        assert_int_equal(code, 2 + i);
+    }
+    npv_dictionary_truncate(&dictionary, 5);
+    assert_int_equal(dictionary.count, 5);
+    assert_int_equal(dictionary.table.count, 3);
+    assert_int_equal(dictionary.bytes.size, strlen("gammaalphadelta"));
+    uint32_t renumbered[] = {1, 1, 1, 0, 1};
+    assert_int_equal(npv_dictionary_sort(&dictionary, renumbered, NULL), NPV_OK);
+    assert_memory_equal(renumbered, ((const uint32_t[]){0, 1, 3, 0, 2}), sizeof renumbered);
+    assert_int_equal(dictionary.count, 4);
+    assert_int_equal(dictionary.table.count, 2);
+    assert_int_equal(dictionary.bytes.size, strlen("deltagamma"));
+    const npv_entry gone = text_entry("alpha"), kept = text_entry("gamma");
+    assert_int_equal(npv_dictionary_find(&dictionary, &gone), 0);
+    assert_int_equal(npv_dictionary_find(&dictionary, &kept), 3);
+    npv_dictionary_free(&dictionary);
 }
 
 static void test_values_that_a_column_lacks_have_no_code(void **state) {
@@ -518,6 +566,8 @@ int main(void) {
         cmocka_unit_test(test_columns_follow_updates),
         cmocka_unit_test(test_values_that_no_row_has_any_more_are_let_go),
         cmocka_unit_test(test_rows_that_come_one_by_one_seldom_cause_sorting),
+        cmocka_unit_test(test_a_new_value_of_many_rows_does_not_stay_in_the_tail),
+        cmocka_unit_test(test_a_dictionary_keeps_nothing_of_values_that_are_gone),
         cmocka_unit_test(test_values_that_a_column_lacks_have_no_code),
         cmocka_unit_test(test_a_field_has_a_limited_number_of_values),
     };

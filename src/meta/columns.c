@@ -113,7 +113,7 @@ static void consider(suggestion *nearest, size_t step, npv_bytes name) {
     if (key.data == NULL || key.size > MAX_NAME || name.size == 0 || name.size > MAX_NAME)
         return;
     const size_t edits = count_edits(key, name);
-    if (edits == 0 || edits > 1 + key.size / 4 || (nearest->name_size > 0 && edits >= nearest->edits))
+    if (edits > 1 + key.size / 4 || (nearest->name_size > 0 && edits >= nearest->edits))
         return;
     nearest->step = step;
     nearest->edits = edits;

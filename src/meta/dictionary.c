@@ -32,7 +32,7 @@ static npv_entry number_to_hash(const npv_entry *entry) {
 
 static uint32_t hash_of(const npv_dictionary *dictionary, const npv_entry *entry) {
     if (has_bytes(entry))
-        return npv_hash_of(&dictionary->table, entry->bytes) + entry->class;
+        return npv_hash_of(&dictionary->table, entry->bytes);
     unsigned char key[9] = {entry->class};
     if (entry->class == NPV_CLASS_BOOL) {
         key[1] = entry->boolean;

@@ -21,8 +21,8 @@ static int compare_integer_with_real(int64_t integer, double real) {
         return 1;
     const int64_t whole = (int64_t)real;
     if (integer != whole)
-        return order(integer<whole, integer> whole);
-    return order((double)whole<real, (double)whole> real);
+        return order(integer < whole, whole < integer);
+    return order((double)whole < real, real < (double)whole);
 }
 
 /* `natural` is above INT64_MAX, where float64 has no fractions. */
@@ -31,7 +31,7 @@ static int compare_natural_with_real(uint64_t natural, double real) {
         return -1;
     if (real < 0x1p63)
         return 1;
-    return order(natural<(uint64_t)real, natural>(uint64_t) real);
+    return order(natural < (uint64_t)real, (uint64_t)real < natural);
 }
 
 static int compare_with_real(const npv_entry *a, double real) {
@@ -41,7 +41,7 @@ static int compare_with_real(const npv_entry *a, double real) {
     case NPV_VALUE_UINT:
         return compare_natural_with_real(a->natural, real);
     default:
-        return order(a->real<real, a->real> real);
+        return order(a->real < real, real < a->real);
     }
 }
 
@@ -53,14 +53,14 @@ static int compare_numbers(const npv_entry *a, const npv_entry *b) {
     if (a->number != b->number)
         return a->number == NPV_VALUE_INT ? -1 : 1;
     if (a->number == NPV_VALUE_INT)
-        return order(a->integer<b->integer, a->integer> b->integer);
-    return order(a->natural<b->natural, a->natural> b->natural);
+        return order(a->integer < b->integer, b->integer < a->integer);
+    return order(a->natural < b->natural, b->natural < a->natural);
 }
 
 static int compare_bytes(npv_bytes a, npv_bytes b) {
     const size_t common = a.size < b.size ? a.size : b.size;
     const int result = common > 0 ? memcmp(a.data, b.data, common) : 0;
-    return result != 0 ? result : order(a.size<b.size, a.size> b.size);
+    return result != 0 ? result : order(a.size < b.size, b.size < a.size);
 }
 
 int npv_entry_compare(const npv_entry *a, const npv_entry *b) {
@@ -70,7 +70,7 @@ int npv_entry_compare(const npv_entry *a, const npv_entry *b) {
     case NPV_CLASS_NULL:
         return 0;
     case NPV_CLASS_BOOL:
-        return order(a->boolean<b->boolean, a->boolean> b->boolean);
+        return order(a->boolean < b->boolean, b->boolean < a->boolean);
     case NPV_CLASS_NUMBER:
         return compare_numbers(a, b);
     default:
