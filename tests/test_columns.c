@@ -507,6 +507,11 @@ static void test_a_dictionary_keeps_nothing_of_values_that_are_gone(void **state
         assert_int_equal(npv_dictionary_intern(&dictionary, &entry, &code, NULL), NPV_OK);
         assert_int_equal(code, 2 + i);
     }
+    static char text[5001]; /* more than a block of memory usually has */
+    memset(text, 'x', sizeof text - 1);
+    const npv_entry large = text_entry(text);
+    assert_int_equal(npv_dictionary_intern(&dictionary, &large, &code, NULL), NPV_OK);
+    assert_true(npv_entry_equal(&dictionary.entries[code], &large));
     npv_dictionary_truncate(&dictionary, 5);
     assert_int_equal(dictionary.count, 5);
     assert_int_equal(dictionary.table.count, 3);
