@@ -1,48 +1,14 @@
 #include "records.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "error.h"
 #include "lazy.h"
 #include "meta/json.h"
-#include "meta/utf8.h"
 
 static unsigned char *record_at(const npv_store *store, uint64_t row) {
     return store->records.data + row * store->schema.record_size;
-}
-
-/* ---------------------------------------------------------------------------------------------------- Checking -- */
-
-static uint32_t load_character(const unsigned char *data, bool big_endian) {
-    uint32_t character;
-    memcpy(&character, data, sizeof character);
-    return big_endian ? __builtin_bswap32(character) : character;
-}
-
-/* Any bytes are a value of their field, but for texts: their characters must be Unicode's. */
-static npv_status check_text(const npv_schema_field *field, const unsigned char *record, uint64_t row, npv_status code,
-                             npv_error *error) {
-    for (size_t i = 0; i < field->size; i += 4) {
-        const uint32_t character = load_character(record + field->offset + i, field->big_endian);
-        if (character <= NPV_MAX_CODE_POINT)
-            continue;
-        char shown[NPV_SHOWN];
-        npv_bytes_show((npv_bytes){(const unsigned char *)field->name, strlen(field->name)}, shown);
-        return npv_fail(error, code, "row %" PRIu64 ": field '%s': expected text, found 0x%" PRIx32 " as a character",
-                        row, shown, character);
-    }
-    return NPV_OK;
-}
-
-static npv_status check_texts(const npv_record_schema *schema, const unsigned char *records, uint64_t rows,
-                              npv_status code, npv_error *error) {
-    npv_status status = NPV_OK;
-    for (size_t i = 0; i < schema->field_count && status == NPV_OK; i++)
-        for (uint64_t row = 0; row < rows && status == NPV_OK && schema->fields[i].letter == 'U'; row++)
-            status = check_text(&schema->fields[i], records + row * schema->record_size, row, code, error);
-    return status;
 }
 
 npv_status npv_records_check_readable(const npv_store *store, npv_error *error) {
@@ -54,12 +20,7 @@ npv_status npv_records_check_readable(const npv_store *store, npv_error *error) 
 }
 
 npv_status npv_records_load(npv_store *store, npv_error *error) {
-    npv_status status = npv_archive_read_records(store->archive, &store->records, error);
-    if (status == NPV_OK)
-        status = check_texts(&store->schema, store->records.data, store->rows, NPV_E_FORMAT, error);
-    if (status != NPV_OK)
-        npv_array_free(&store->records);
-    return status;
+    return npv_archive_read_records(store->archive, &store->schema, &store->records, error);
 }
 
 /* ------------------------------------------------------------------------------------------------------ Adding -- */
@@ -91,7 +52,8 @@ static npv_status place_documents(npv_store *store, const npv_batch *batch, uint
 }
 
 static npv_status place_records(npv_store *store, const npv_batch *batch, uint64_t first, npv_error *error) {
-    const npv_status status = check_texts(&store->schema, batch->records, batch->count, NPV_E_ARGUMENT, error);
+    const npv_status status =
+        npv_record_check_texts(&store->schema, batch->records, batch->count, NPV_E_ARGUMENT, error);
     if (status == NPV_OK && store->schema.record_size > 0)
         memcpy(record_at(store, first), batch->records, batch->count * store->schema.record_size);
     return status;

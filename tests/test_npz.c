@@ -72,8 +72,12 @@ static npv_status read_all(const char *path, npv_archive_facts *facts, float **v
     status = npv_archive_read_vectors(archive, *vectors, error);
     if (status == NPV_OK && facts->metadata == NPV_METADATA_DOCUMENTS)
         status = npv_archive_read_documents(archive, documents, error);
+    npv_record_schema schema = {0};
     if (status == NPV_OK && facts->metadata == NPV_METADATA_TYPED)
-        status = npv_archive_read_records(archive, records, error);
+        status = npv_archive_read_schema(archive, &schema, error);
+    if (status == NPV_OK && facts->metadata == NPV_METADATA_TYPED)
+        status = npv_archive_read_records(archive, &schema, records, error);
+    npv_schema_free(&schema);
     npv_archive_close(archive);
     return status;
 }
@@ -162,7 +166,7 @@ static void records_are_kept_with_their_type(void **state) {
         assert_int_equal(facts.metadata, NPV_METADATA_TYPED);
         assert_true(facts.marked);
         assert_int_equal(npv_archive_read_schema(archive, &found, NULL), NPV_OK);
-        assert_int_equal(npv_archive_read_records(archive, &records, NULL), NPV_OK);
+        assert_int_equal(npv_archive_read_records(archive, &found, &records, NULL), NPV_OK);
         assert_string_equal(found.descr, descr);
         assert_int_equal(found.record_size, 7);
         assert_int_equal(found.field_count, i % 2 == 0 ? 2 : 0);

@@ -1,8 +1,9 @@
 /* Records read: as values, and as documents. */
-#include <stdio.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../error.h"
 #include "schema.h"
 #include "utf8.h"
 
@@ -28,6 +29,37 @@ npv_value npv_record_value(const npv_schema_field *field, const unsigned char *r
     unsigned char number[8];
     const npv_bytes item = little_endian_item(field, record + field->offset, room, number);
     return npv_value_of_item(field->letter, item, field->time);
+}
+
+/* ---------------------------------------------------------------------------------------------------- Checking -- */
+
+static uint32_t load_character(const unsigned char *data, bool big_endian) {
+    uint32_t character;
+    memcpy(&character, data, sizeof character);
+    return big_endian ? __builtin_bswap32(character) : character;
+}
+
+static npv_status check_text(const npv_schema_field *field, const unsigned char *record, uint64_t row, npv_status code,
+                             npv_error *error) {
+    for (size_t i = 0; i < field->size; i += 4) {
+        const uint32_t character = load_character(record + field->offset + i, field->big_endian);
+        if (character <= NPV_MAX_CODE_POINT)
+            continue;
+        char shown[NPV_SHOWN];
+        npv_bytes_show((npv_bytes){(const unsigned char *)field->name, strlen(field->name)}, shown);
+        return npv_fail(error, code, "row %" PRIu64 ": field '%s': expected text, found 0x%" PRIx32 " as a character",
+                        row, shown, character);
+    }
+    return NPV_OK;
+}
+
+npv_status npv_record_check_texts(const npv_record_schema *schema, const unsigned char *records, uint64_t rows,
+                                  npv_status code, npv_error *error) {
+    npv_status status = NPV_OK;
+    for (size_t i = 0; i < schema->field_count && status == NPV_OK; i++)
+        for (uint64_t row = 0; row < rows && status == NPV_OK && schema->fields[i].letter == 'U'; row++)
+            status = check_text(&schema->fields[i], records + row * schema->record_size, row, code, error);
+    return status;
 }
 
 /* ------------------------------------------------------------------------------------------------- As documents -- */

@@ -55,6 +55,13 @@ size_t npv_schema_find(const npv_record_schema *schema, npv_bytes name);
  */
 npv_value npv_record_value(const npv_schema_field *field, const unsigned char *record, unsigned char *room);
 
+/*
+ * Any bytes are a value of their field, but for texts: their characters must be Unicode's. The error, of this status, names
+ * the first row for which they are not. Records must be checked before their values are taken.
+ */
+npv_status npv_record_check_texts(const npv_record_schema *schema, const unsigned char *records, uint64_t rows,
+                                  npv_status code, npv_error *error);
+
 /* A record as the fragment of a dict of its fields: what npv_get_document shows. Times that are none are None. */
 npv_status npv_record_to_fragment(const npv_record_schema *schema, const unsigned char *record, npv_buffer *fragment,
                                   npv_error *error);

@@ -425,7 +425,8 @@ static npv_status read_records(npv_zip_reader *reader, npv_array *records, npv_e
     return status == NPV_OK ? npv_zip_reader_finish(reader, error) : status;
 }
 
-npv_status npv_archive_read_records(npv_archive *archive, npv_array *records, npv_error *error) {
+npv_status npv_archive_read_records(npv_archive *archive, const npv_record_schema *schema, npv_array *records,
+                                    npv_error *error) {
     assert(archive->metadata != NULL && !archive->metadata_header.objects);
     npv_zip_reader reader;
     npv_status status = npv_zip_reader_open(archive->metadata, &reader, error);
@@ -433,6 +434,8 @@ npv_status npv_archive_read_records(npv_archive *archive, npv_array *records, np
         status = read_records(&reader, records, error);
         npv_zip_reader_close(&reader);
     }
+    if (status == NPV_OK)
+        status = npv_record_check_texts(schema, records->data, archive->metadata_header.shape[0], NPV_E_FORMAT, error);
     if (status != NPV_OK)
         npv_array_free(records);
     return in_member(archive, archive->metadata, status, error);

@@ -55,8 +55,9 @@ npv_status npv_archive_read_documents(npv_archive *archive, npv_documents *docum
 /* The type of the records (metadata == NPV_METADATA_TYPED), which may be one that is not read (npv_schema_unread). O(header). */
 npv_status npv_archive_read_schema(npv_archive *archive, npv_record_schema *schema, npv_error *error);
 
-/* Makes `rows` records of that type the content of the empty `records`. On failure it is left empty. */
-npv_status npv_archive_read_records(npv_archive *archive, npv_array *records, npv_error *error);
+/* Makes `rows` records of that type the content of the empty `records`, and checks them. On failure it is left empty. */
+npv_status npv_archive_read_records(npv_archive *archive, const npv_record_schema *schema, npv_array *records,
+                                    npv_error *error);
 
 /* Reads the ids into the empty `ids`. NPV_E_FORMAT names both rows that have the same one. */
 npv_status npv_archive_read_ids(npv_archive *archive, npv_ids *ids, npv_error *error);

@@ -24,8 +24,21 @@ class _Options(c.Structure):
         super().__init__(size=c.sizeof(type(self)), **fields)
 
 
+class _Field(c.Structure):
+    _fields_ = [("name", c.c_char_p), ("type", c.c_char_p)]
+
+
 class _StoreOptions(_Options):
-    _fields_ = [("size", c.c_size_t), ("dimensions", c.c_size_t), ("normalize", c.c_int), ("threads", c.c_uint)]
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("dimensions", c.c_size_t),
+        ("normalize", c.c_int),
+        ("threads", c.c_uint),
+        ("no_codes", c.c_int),
+        ("reserved", c.c_int),
+        ("fields", c.POINTER(_Field)),
+        ("field_count", c.c_size_t),
+    ]
 
 
 class _SaveOptions(_Options):
@@ -73,6 +86,17 @@ class Info(_Options):
     ]
 
 
+class _Schema(_Options):
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("fields", c.POINTER(_Field)),
+        ("field_count", c.c_size_t),
+        ("record_size", c.c_size_t),
+        ("descr", c.c_char_p),
+        ("records", c.c_void_p),
+    ]
+
+
 class _Hit(c.Structure):
     _fields_ = [("row", c.c_uint64), ("score", c.c_double)]
 
@@ -114,9 +138,13 @@ class Store:
         self._handle = handle
 
     @classmethod
-    def create(cls, dimensions, normalize=None, threads=0):
+    def create(cls, dimensions, normalize=None, threads=0, fields=None):
+        """`fields`: a list of names and types."""
         handle = c.c_void_p()
         options = _StoreOptions(dimensions=dimensions, normalize=_NORMALIZE[normalize], threads=threads)
+        if fields is not None:
+            texts = [_Field(name.encode(), kind.encode()) for name, kind in fields]
+            options.fields, options.field_count = (_Field * len(texts))(*texts), len(texts)
         _call("npv_create", c.byref(options), c.byref(handle))
         return cls(handle)
 
@@ -137,8 +165,8 @@ class Store:
         options = _SaveOptions(compress=compress)
         _call("npv_save", self._handle, None if path is None else os.fsencode(path), c.byref(options))
 
-    def add(self, vectors, documents=None):
-        """Adds rows; `documents` is a list of JSON texts and None. Returns the number of the first row."""
+    def add(self, vectors, documents=None, records=None):
+        """Adds rows; `documents` is a list of JSON texts and None, `records` an array. Returns the first row's number."""
         vectors = np.ascontiguousarray(vectors, np.float32)
         assert vectors.ndim == 2 and vectors.shape[1] == self.info().dimensions
         batch = _Batch(count=len(vectors), vectors=_pointer(vectors))
@@ -146,6 +174,9 @@ class Store:
             assert len(documents) == len(vectors)
             texts = [None if text is None else text.encode("utf-8") for text in documents]
             batch.documents = (c.c_char_p * len(texts))(*texts)
+        if records is not None:
+            assert len(records) == len(vectors) and records.flags.c_contiguous
+            batch.records = _pointer(records)
         first_row = c.c_uint64()
         _call("npv_add", self._handle, c.byref(batch), c.byref(first_row))
         return first_row.value
@@ -175,6 +206,18 @@ class Store:
         json = c.string_at(text.value).decode("utf-8")
         _library.npv_free(text)
         return json
+
+    def schema(self):
+        """Fields as a list of names and types, the descr, and the bytes of all records."""
+        schema = _Schema()
+        _call("npv_get_schema", self._handle, c.byref(schema))
+        fields = [(schema.fields[i].name.decode(), schema.fields[i].type.decode()) for i in range(schema.field_count)]
+        size = schema.record_size * self.info().row_end
+        records = c.string_at(schema.records, size) if size > 0 else b""
+        return fields, None if schema.descr is None else schema.descr.decode(), records
+
+    def clear(self):
+        _call("npv_clear", self._handle)
 
     def search(self, queries, k=10, metric=COSINE, min_score=-np.inf, max_distance=np.inf, within_rows=None):
         """A list of (row, score) for each of the queries."""
