@@ -12,8 +12,8 @@
 #define MIN_CAPACITY 16
 
 /*
- * Open addressing, linear probing: an entry lies in its home slot, or behind it with no free slot between. A table is at
- * most three quarters full, so there always is a free slot and every search ends.
+ * Open addressing, linear probing: an entry lies in its home slot, or behind it with no free slot between. A table is
+ * at most three quarters full, so there always is a free slot and every search ends.
  */
 
 void npv_hash_init(npv_hash_table *table) {

@@ -27,7 +27,7 @@ static void append_json(npv_documents *documents, const char *json) {
     free(fragment.data);
 }
 
-/* -------------------------------------------------------------------------------------------------------- Records -- */
+/* ------------------------------------------------------------------------------------------------------- Records -- */
 
 /* An entry as a line: its class, and its value. */
 static void describe(const npv_entry *entry, char line[64]) {
@@ -177,7 +177,7 @@ static void test_records_that_are_not_read_say_why(void **state) {
     npv_schema_free(&schema);
 }
 
-/* ------------------------------------------------------------------------------------------- Columns of a store -- */
+/* -------------------------------------------------------------------------------------------- Columns of a store -- */
 
 static void test_a_field_named_again_is_the_same_column(void **state) {
     (void)state;
@@ -249,7 +249,7 @@ static void test_the_field_that_was_meant_is_suggested(void **state) {
     npv_documents_free(&documents);
 }
 
-/* --------------------------------------------------------------------------------------------------------- Faults -- */
+/* -------------------------------------------------------------------------------------------------------- Faults -- */
 
 #ifdef FAILING_MALLOC
 

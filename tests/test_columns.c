@@ -26,7 +26,7 @@ static uint32_t random_below(uint32_t limit) {
     return (uint32_t)((uint64_t)random_state * limit >> 32);
 }
 
-/* --------------------------------------------------------------------------------------------- Values put in order -- */
+/* ------------------------------------------------------------------------------------------- Values put in order -- */
 
 /* Values of a class with the same rank are equal, and one with a lower rank is below one with a higher. */
 typedef struct known {
@@ -213,7 +213,7 @@ static void test_arrays_contain_what_is_equal_to_an_element(void **state) {
     free(room.data);
 }
 
-/* ------------------------------------------------------------------------------------------------ A store's columns -- */
+/* --------------------------------------------------------------------------------------------- A store's columns -- */
 
 typedef struct fixture {
     npv_documents documents;
@@ -328,8 +328,8 @@ static void assert_rows_have_their_values(const fixture *f, const npv_column_vie
         assert_int_equal(npv_column_code(f->column, &view->entries[code]), code);
     }
     /* Codes of the head are in order: by the table where a row has them, among them all by comparing. */
-    for (unsigned class = 0; class < NPV_CLASS_ARRAY; class ++)
-        for (uint32_t code = view->class_start[class], last = code; code < view->class_start[class + 1]; code++) {
+    for (unsigned c = 0; c < NPV_CLASS_ARRAY; c++)
+        for (uint32_t code = view->class_start[c], last = code; code < view->class_start[c + 1]; code++) {
             if (rank_of[code] == none)
                 continue;
             assert_true(code == last || rank_of[last] < rank_of[code]);
@@ -343,10 +343,10 @@ static void assert_head_is_in_order(const npv_column_view *view) {
     assert_int_equal(view->class_start[1], 1);
     assert_int_equal(view->class_start[2], 2);
     assert_int_equal(view->class_start[NPV_CLASSES], view->head);
-    for (unsigned class = 0; class < NPV_CLASSES; class ++)
-        for (uint32_t code = view->class_start[class]; code < view->class_start[class + 1]; code++) {
-            assert_int_equal(view->entries[code].class, class);
-            if (code > view->class_start[class])
+    for (unsigned c = 0; c < NPV_CLASSES; c++)
+        for (uint32_t code = view->class_start[c]; code < view->class_start[c + 1]; code++) {
+            assert_int_equal(view->entries[code].class, c);
+            if (code > view->class_start[c])
                 assert_true(npv_entry_compare(&view->entries[code - 1], &view->entries[code]) < 0);
             assert_int_equal(npv_column_search(view, &view->entries[code], false), code);
             assert_int_equal(npv_column_search(view, &view->entries[code], true), code + 1);

@@ -16,7 +16,7 @@ typedef struct npv_arena_block {
     unsigned char data[];
 } npv_arena_block;
 
-/* In proportion to what there is, so that small arenas stay small, but for the first block, which has just what is asked. */
+/* In proportion to what there is, so that small arenas stay small; the first block has just what is asked. */
 static size_t block_capacity(const npv_arena *arena, size_t size) {
     if (arena->blocks == NULL)
         return size;

@@ -76,7 +76,7 @@ uint32_t npv_column_search(const npv_column_view *column, const npv_entry *value
     return low;
 }
 
-/* ----------------------------------------------------------------------------------------------- Values from rows -- */
+/* ---------------------------------------------------------------------------------------------- Values from rows -- */
 
 typedef struct reader {
     const npv_path *path;
@@ -131,7 +131,7 @@ static npv_status read_codes(npv_column *column, const npv_column_source *source
     return status;
 }
 
-/* --------------------------------------------------------------------------------------------------- Head and tail -- */
+/* ------------------------------------------------------------------------------------------------- Head and tail -- */
 
 /* `memory` with room for `needed` elements, or NULL. It grows by half or more, so that growing is amortised. */
 static void *grow(void *memory, size_t element, uint64_t needed, uint64_t *capacity, npv_error *error) {
@@ -174,8 +174,8 @@ static uint64_t count_tail_rows(const npv_column *column, uint64_t row, uint64_t
 }
 
 /*
- * Sorting costs a few nanoseconds a row, a row of the tail about as much in every filter that names the field. At one in 32
- * rows both are small: a row that is added pays for sorting some 32, and a filter takes at most some ten percent longer.
+ * Sorting costs some nanoseconds a row, and so does a row of the tail in every filter that names the field. At one in
+ * 32 both are small: a row that is added pays for the sorting of some 32, and a filter does not notice the tail.
  */
 static bool should_sort(const npv_column *column, uint64_t rows, uint64_t new_rows, uint64_t tail_rows) {
     const uint64_t few = rows / 32;

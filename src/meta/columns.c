@@ -74,7 +74,7 @@ void npv_columns_free(npv_columns *columns) {
     *columns = (npv_columns){NULL, 0};
 }
 
-/* ----------------------------------------------------------------------------------------------------- Suggestions -- */
+/* --------------------------------------------------------------------------------------------------- Suggestions -- */
 
 #define MAX_DOCUMENTS 4096
 #define MAX_BYTES ((size_t)4 << 20) /* of documents: a suggestion takes some milliseconds */

@@ -10,9 +10,9 @@ typedef struct npv_columns {
 } npv_columns;
 
 /*
- * The column of a path, made or brought up to `rows` rows if need be. The caller sees to it that one thread at a time is
- * in here; a column that is up to date is not touched, so others may go on reading it. With a schema, NPV_E_NOT_FOUND for
- * a name that is no field.
+ * The column of a path, made or brought up to `rows` rows if need be. The caller sees to it that one thread at a time
+ * is in here; a column that is up to date is not touched, so others may go on reading it. With a schema,
+ * NPV_E_NOT_FOUND for a name that is no field.
  */
 npv_status npv_columns_get(npv_columns *columns, const npv_column_source *source, const npv_path *path, uint64_t rows,
                            const npv_column **column, npv_error *error);

@@ -13,7 +13,7 @@ static bool has_bytes(const npv_entry *entry) {
     return entry->class >= NPV_CLASS_TEXT;
 }
 
-/* --------------------------------------------------------------------------------------------------------- Hashing -- */
+/* ------------------------------------------------------------------------------------------------------- Hashing -- */
 
 /* A float64 that is an integer of 64 bits is hashed as that integer, for they are equal. */
 static npv_entry number_to_hash(const npv_entry *entry) {
@@ -62,7 +62,7 @@ uint32_t npv_dictionary_find(const npv_dictionary *dictionary, const npv_entry *
     return code == NPV_HASH_NONE ? 0 : code;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- Adding -- */
+/* -------------------------------------------------------------------------------------------------------- Adding -- */
 
 static npv_status reserve_entry(npv_dictionary *dictionary, npv_error *error) {
     if (dictionary->count == MAX_COUNT)
@@ -145,7 +145,7 @@ void npv_dictionary_free(npv_dictionary *dictionary) {
     npv_arena_free(&dictionary->bytes);
 }
 
-/* --------------------------------------------------------------------------------------------------------- Sorting -- */
+/* ------------------------------------------------------------------------------------------------------- Sorting -- */
 
 /* An entry of the tail. Most are told apart by the prefix, without a look at the entries. */
 typedef struct sort_item {
@@ -206,10 +206,10 @@ static void sort_class(sort_item *items, size_t count) {
 /* Those of the tail that are in use, by class, and in order. Returns how many. */
 static size_t sort_tail(const npv_dictionary *dictionary, const uint32_t *used, sort_item *items) {
     size_t count = 0;
-    for (unsigned class = NPV_CLASS_BOOL; class < NPV_CLASSES; class ++) {
+    for (unsigned of = NPV_CLASS_BOOL; of < NPV_CLASSES; of++) {
         const size_t first = count;
         for (uint32_t code = dictionary->head; code < dictionary->count; code++)
-            if (used[code] != 0 && dictionary->entries[code].class == class)
+            if (used[code] != 0 && dictionary->entries[code].class == of)
                 items[count++].entry = &dictionary->entries[code];
         if (count > first)
             sort_class(items + first, count - first);
@@ -244,9 +244,9 @@ static void merge(const npv_dictionary *dictionary, const sort_item *items, size
 
 static void find_classes(npv_dictionary *dictionary) {
     uint32_t code = 0;
-    for (unsigned class = 0; class < NPV_CLASSES; class ++) {
-        dictionary->class_start[class] = code;
-        while (code < dictionary->count && dictionary->entries[code].class == class)
+    for (unsigned of = 0; of < NPV_CLASSES; of++) {
+        dictionary->class_start[of] = code;
+        while (code < dictionary->count && dictionary->entries[code].class == of)
             code++;
     }
     dictionary->class_start[NPV_CLASSES] = dictionary->head = dictionary->count;

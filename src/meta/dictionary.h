@@ -1,8 +1,8 @@
 /*
  * The distinct values of a column, numbered: their codes.
  *
- * New values get the next code. Sorting renumbers them in the order of values, and lets go of those that are not in use.
- * Codes below `head` are in order; those from there on, the tail, came since.
+ * New values get the next code. Sorting renumbers them in the order of values, and lets go of those not in use. Codes
+ * below `head` are in order; those from there on, the tail, came since.
  */
 #ifndef NPV_DICTIONARY_H
 #define NPV_DICTIONARY_H

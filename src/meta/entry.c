@@ -7,7 +7,7 @@
 #include "datetime.h"
 #include "utf8.h"
 
-/* ------------------------------------------------------------------------------------------------------ Comparing -- */
+/* ----------------------------------------------------------------------------------------------------- Comparing -- */
 
 static int order(bool below, bool above) {
     return (int)above - (int)below;
@@ -86,7 +86,7 @@ bool npv_entry_equal(const npv_entry *a, const npv_entry *b) {
     return npv_entry_compare(a, b) == 0;
 }
 
-/* -------------------------------------------------------------------------------------------------------- Reading -- */
+/* ------------------------------------------------------------------------------------------------------- Reading -- */
 
 /* One fragment for every NaN: which one it is means nothing. */
 static const unsigned char NAN_FRAGMENT[] = {'G', 0x7f, 0xf8, 0, 0, 0, 0, 0, 0};
@@ -192,7 +192,7 @@ npv_status npv_entry_of_fragment(npv_bytes fragment, npv_entry *entry, npv_buffe
     return NPV_OK;
 }
 
-/* ----------------------------------------------------------------------------------------------------- Containing -- */
+/* ---------------------------------------------------------------------------------------------------- Containing -- */
 
 /* Is the fragment, which is all of a value, equal to the entry? Without memory, so that it cannot fail. */
 static bool fragment_equals(npv_bytes fragment, const npv_entry *entry) {

@@ -41,8 +41,8 @@ bool npv_entry_equal(const npv_entry *a, const npv_entry *b);
 bool npv_entry_contains(const npv_entry *array, const npv_entry *value);
 
 /*
- * The entry of a whole fragment; size 0: MISSING. Text that does not stand in it as UTF-8 is written to `room`, over what
- * is there, so such an entry is good until `room` is used again.
+ * The entry of a whole fragment; size 0: MISSING. Text that does not stand in it as UTF-8 is written to `room`, over
+ * what is there, so such an entry is good until `room` is used again.
  */
 npv_status npv_entry_of_fragment(npv_bytes fragment, npv_entry *entry, npv_buffer *room, npv_error *error);
 

@@ -8,7 +8,7 @@
 #include "utf8.h"
 #include "value.h"
 
-/* -------------------------------------------------------------------------------------------------------- Parsing -- */
+/* ------------------------------------------------------------------------------------------------------- Parsing -- */
 
 static bool is_bare(unsigned char c, bool first) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '$' ||
@@ -145,7 +145,7 @@ npv_status npv_path_parse(const char *text, npv_path *path, npv_error *error) {
     return NPV_OK;
 }
 
-/* ---------------------------------------------------------------------------------------------------- Paths as such -- */
+/* ------------------------------------------------------------------------------------------------- Paths as such -- */
 
 npv_status npv_path_copy(const npv_path *path, npv_path *copy, npv_error *error) {
     npv_path made = *path;
@@ -211,7 +211,7 @@ npv_status npv_path_write(const npv_path *path, npv_buffer *text, npv_error *err
     return status;
 }
 
-/* ------------------------------------------------------------------------------------------------------- Following -- */
+/* ----------------------------------------------------------------------------------------------------- Following -- */
 
 static bool is_key(const npv_value *name, npv_bytes key) {
     if (name->kind == NPV_VALUE_STR)

@@ -3,8 +3,8 @@
  *
  *      year    author.name    tags[0]    "key with spaces"."and.dots"    author."family name"[2].x    [0].score
  *
- * A bare key is letters, digits, '_', '-' (not first), '$' and '@', and every byte above 127; any other stands in double
- * quotes, a double quote in it doubled. The text dialect of filters and its JSON dialect spell paths alike.
+ * A bare key is letters, digits, '_', '-' (not first), '$' and '@', and every byte above 127; any other stands in
+ * double quotes, a double quote in it doubled. The text dialect of filters and its JSON dialect spell paths alike.
  *
  * Keys of a document that are no strings are no part of a path.
  */
