@@ -9,6 +9,7 @@
 
 #define FIRST_BLOCK 1024 /* most filters need no more */
 #define LARGEST_BLOCK (1u << 20)
+#define ALIGNMENT sizeof(uint64_t) /* that of all that filters are made of */
 
 /* ------------------------------------------------------------------------------------------------------- Memory -- */
 
@@ -20,7 +21,7 @@ struct npv_filter_block {
 
 npv_status npv_build_memory(npv_builder *builder, size_t size, void **memory) {
     struct npv_filter_block *block = builder->filter->blocks;
-    size = (size + sizeof(void *) - 1) / sizeof(void *) * sizeof(void *);
+    size = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     if (block == NULL || size > block->size - block->used) {
         size_t room = block == NULL ? FIRST_BLOCK : 2 * block->size;
         room = room > LARGEST_BLOCK ? LARGEST_BLOCK : room;
@@ -250,12 +251,12 @@ npv_status npv_build_group(npv_builder *builder, npv_filter_kind kind, size_t ma
     const npv_status status = npv_build_memory(builder, sizeof(npv_filter_node) + children_size, &memory);
     if (status != NPV_OK)
         return status;
-    npv_filter_node *const node = memory, **const children = (npv_filter_node **)(void *)builder->nodes.data + mark;
+    npv_filter_node *const node = memory;
     *node = (npv_filter_node){.kind = kind, .child_count = count};
     node->children = (npv_filter_node **)(void *)(node + 1);
-    if (count > 0) {
-        node->position = children[0]->position;
-        memcpy(node->children, children, children_size);
+    if (count > 0) { /* otherwise the stack may have no memory yet */
+        memcpy(node->children, builder->nodes.data + mark * sizeof node, children_size);
+        node->position = node->children[0]->position;
     }
     builder->nodes.size -= children_size;
     return npv_buffer_append(&builder->nodes, &node, sizeof node, builder->error);
