@@ -7,7 +7,7 @@
  *
  * Values that rows bring later get codes behind those that are in order; when there are many of them, or when a column
  * has been brought up to date with many rows, the dictionary is sorted again, and what no row has any more is let go.
- * So a column has a head of codes in order, and a tail of some that are not, and knows the few rows with codes of these.
+ * So a column has a head of codes in order, and a tail of some that are not; the few rows with codes of that are known.
  *
  * Memory: 4 bytes a row, and for each entry 24 bytes, its text and its place in a hash table; twice that while sorting.
  */
