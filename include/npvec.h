@@ -232,8 +232,11 @@ typedef struct npv_batch {
  * (may be NULL). Everything is copied. O(count x dimensions); rows that are already in the store are never copied.
  *
  * Ids are unique, not empty, and UTF-8. A store with typed fields takes records, or documents: JSON objects with exactly
- * its fields, each with a value that its type holds without loss (text that fits, integers in range, ISO 8601 dates);
- * numbers for "f2" and "f4" are rounded as NumPy does.
+ * its fields, each with a value that its type holds without loss: text that fits and does not end in a zero character
+ * ("S": ASCII, or {"$bytes": "<base64>"}), integers in range, ISO 8601 dates no finer than the unit, integers of the
+ * unit for "m8". Numbers for "f2" and "f4" are rounded as NumPy does; integers for floats must be exact in float64. null
+ * is NaN or NaT. What npv_get_document shows is taken back; NaN, infinities and integers above int64, which JSON does
+ * not have, can only come in records.
  *
  * Errors name the first row of the batch (from 0) that is at fault: NPV_E_ARGUMENT for a component that is not finite,
  * a vector of length zero in a store that normalises, a document that is not JSON (with position), a value that does
@@ -294,9 +297,9 @@ NPV_API npv_status npv_get_id(npv_store *store, uint64_t row, const char **id, n
 typedef struct npv_schema {
     size_t size; /* sizeof(npv_schema), set by the caller */
     const npv_field *fields;
-    size_t field_count;  /* 0: the store has none */
-    size_t record_size;  /* bytes of a record */
-    const char *descr;   /* the record's type as NumPy spells it: "[('year', '<i4'), ('title', '<U200')]" */
+    size_t field_count;  /* 0: the store has none, or its file has some that npvec keeps but does not read */
+    size_t record_size;  /* bytes of a record; 0 without typed fields */
+    const char *descr;   /* the record's type as NumPy spells it: "[('year', '<i4'), ('title', '<U200')]", or NULL */
     const void *records; /* row_end of them, without gaps */
 } npv_schema;
 NPV_API npv_status npv_get_schema(npv_store *store, npv_schema *schema, npv_error *error);

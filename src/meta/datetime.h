@@ -13,8 +13,9 @@
 size_t npv_datetime_to_text(npv_time time, char text[NPV_DATETIME_TEXT_SIZE]);
 
 /*
- * The other way, to time->ticks, for time's unit and multiple: ISO 8601 from the year alone to a fraction of a second, with
- * 'T' or a space before the hour, and after a time of day perhaps 'Z' or an offset from UTC, to which it is converted.
+ * The other way, to time->ticks, for time's unit and multiple: ISO 8601 from the year alone to a fraction of a second,
+ * with 'T' or a space before the hour, and after a time of day perhaps 'Z' or an offset from UTC, to which it is
+ * converted.
  * False: it is no such text, or no whole number of ticks, or out of their range.
  */
 bool npv_datetime_from_text(npv_bytes text, npv_time *time);

@@ -1,8 +1,8 @@
 /*
  * The Python literals that .npy headers are made of: strings, numbers, True and False, and what holds them together.
  *
- * Every function moves `at` behind what it takes, and returns false at the first mistake, which fills the error and ends
- * the parsing. Nothing is evaluated.
+ * Every function moves `at` behind what it takes, and returns false at the first mistake, which fills the error and
+ * ends the parsing. Nothing is evaluated.
  */
 #ifndef NPV_LITERAL_H
 #define NPV_LITERAL_H
@@ -44,8 +44,8 @@ bool npv_literal_bool(npv_literal *p, bool *value);
 bool npv_literal_numbers(npv_literal *p, unsigned *count, uint64_t numbers[NPV_LITERAL_MAX_NUMBERS]);
 
 /*
- * What a string means: its escapes, as repr writes them, replaced by the UTF-8 of their characters, never longer than they
- * are. Returns the length, or SIZE_MAX for other escapes, for a zero, and for half of a surrogate pair.
+ * What a string means: its escapes, as repr writes them, replaced by the UTF-8 of their characters, never longer than
+ * they are. Returns the length, or SIZE_MAX for other escapes, for a zero, and for half of a surrogate pair.
  */
 size_t npv_literal_unescape(npv_bytes string, char *text);
 

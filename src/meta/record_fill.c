@@ -90,7 +90,7 @@ static npv_status fill_unsigned(const filling *f) {
     return misfit(f, expected);
 }
 
-/* Rounds to nearest, ties to even, as the other conversions do. |value| is below 65520, from where on it is infinity. */
+/* Rounds to nearest, ties to even, as the other conversions do. |value| is below 65520, from where on it overflows. */
 static uint64_t half_of(double value) {
     const double size = fabs(value);
     const uint64_t sign = signbit(value) ? 0x8000 : 0;
@@ -122,7 +122,7 @@ static npv_status put_double(const filling *f, double value) {
     return put_number(f, isinf(value) ? (signbit(value) ? 0xfc00U : 0x7c00U) : half_of(value));
 }
 
-/* An integer as a float64, if that is the same number. From 2^63 and 2^64 on, a float64 is beyond the integer's type. */
+/* An integer as a float64, if that is the same number. What rounds up to 2^63 or 2^64 is beyond the integer's type. */
 static bool to_double(const npv_value *value, double *real) {
     uint64_t natural;
     if (value->kind == NPV_VALUE_INT) {

@@ -30,8 +30,9 @@ typedef struct npv_record_schema {
 npv_status npv_schema_declare(const npv_field *fields, size_t count, npv_record_schema *schema, npv_error *error);
 
 /*
- * From the `descr` of a .npy header, a list of tuples. Padding ('', '|V4') is kept as what it is, padding. NPV_E_UNSUPPORTED
- * for fields that are no scalars of the types above: subarrays, records in records, objects, complex numbers.
+ * From the `descr` of a .npy header, a list of tuples. Padding ('', '|V4') is kept as what it is, padding.
+ * NPV_E_UNSUPPORTED for fields that are no scalars of the types above: subarrays, records in records, objects, complex
+ * numbers.
  */
 npv_status npv_schema_from_descr(npv_bytes descr, npv_record_schema *schema, npv_error *error);
 
@@ -56,8 +57,8 @@ size_t npv_schema_find(const npv_record_schema *schema, npv_bytes name);
 npv_value npv_record_value(const npv_schema_field *field, const unsigned char *record, unsigned char *room);
 
 /*
- * Any bytes are a value of their field, but for texts: their characters must be Unicode's. The error, of this status, names
- * the first row for which they are not. Records must be checked before their values are taken.
+ * Any bytes are a value of their field, but for texts: their characters must be Unicode's. The error, of this status,
+ * names the first row for which they are not. Records must be checked before their values are taken.
  */
 npv_status npv_record_check_texts(const npv_record_schema *schema, const unsigned char *records, uint64_t rows,
                                   npv_status code, npv_error *error);

@@ -52,10 +52,10 @@ npv_status npv_archive_read_vectors(npv_archive *archive, float *vectors, npv_er
 /* Appends one document a row to the empty `documents` (metadata == NPV_METADATA_DOCUMENTS). */
 npv_status npv_archive_read_documents(npv_archive *archive, npv_documents *documents, npv_error *error);
 
-/* The type of the records (metadata == NPV_METADATA_TYPED), which may be one that is not read (npv_schema_unread). O(header). */
+/* The type of the records (metadata == NPV_METADATA_TYPED), perhaps one that is not read: npv_schema_unread. O(header). */
 npv_status npv_archive_read_schema(npv_archive *archive, npv_record_schema *schema, npv_error *error);
 
-/* Makes `rows` records of that type the content of the empty `records`, and checks them. On failure it is left empty. */
+/* Reads the records, of that type, into the empty `records`, and checks them. On failure it is left empty. */
 npv_status npv_archive_read_records(npv_archive *archive, const npv_record_schema *schema, npv_array *records,
                                     npv_error *error);
 
