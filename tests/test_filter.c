@@ -396,6 +396,9 @@ static const char *const texts[] = {"",
                                     "b",
                                     "ab",
                                     "aB",
+                                    "aab",
+                                    "aaab",
+                                    "abab",
                                     "abc",
                                     "abd",
                                     "ac",
@@ -501,7 +504,7 @@ static json_t *random_document(void) {
 
 static json_t *random_pattern(void) {
     static const char *const pieces[] = {"%", "%", "_", "a", "A", "b", "B", "\\%", "\\_", "\\\\", "\xc3\xa4", "1", "0"};
-    static const char *const common[] = {"a%", "%b%", "\xc3\xa4%"};
+    static const char *const common[] = {"a%", "%b%", "%ab", "%aab%", "\xc3\xa4%"};
     char pattern[64] = "";
     for (size_t i = random_below(5); i > 0; i--)
         strcat(pattern, ANY_OF(pieces));

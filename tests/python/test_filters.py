@@ -34,11 +34,11 @@ FIELDS = [
     ('"select"', "$.select"),
     ("nowhere", "$.nowhere"),
 ]
-TEXTS = ["", "a", "A", "b", "ab", "aB", "abc", "100%", "a_b", "x'y", '"q"', "true", "1", "\\", "ä", "äb", "日本", "🦀"]
-TEXTS += ["2023-12-31", "2024-05-17", "2024-05-17T09:30:00", "null", "$.a", "%", "?", " "]
+TEXTS = ["", "a", "A", "b", "ab", "aB", "abc", "100%", "a_b", "x'y", '"q"', "true", "1", "\\", "ä", "äb"]
+TEXTS += ["aab", "aaab", "abab", "日本", "🦀", "2023-12-31", "2024-05-17", "2024-05-17T09:30", "null", "$.a", "%"]
 INTEGERS = [0, 1, -1, 2, 7, 2**53, 2**53 + 1, -(2**53) - 1, 2**63 - 1, 2**63 - 2, -(2**63)]
 REALS = [0.0, -0.0, 0.5, 0.1, 1.0, 1.5, -1.0, 7.0, 2.0**53, 2.0**53 + 2, 2.0**63, -(2.0**63), 1e22, -1e15]
-PIECES = ["%", "%", "_", "a", "A", "b", "ä", "1", "0", "2024", "!%", "!_", "!!"]
+PIECES = ["%", "%", "_", "a", "A", "b", "ab", "ä", "1", "0", "2024", "!%", "!_", "!!"]
 
 
 # ------------------------------------------------------------------------------------------------------- Documents --
@@ -204,7 +204,9 @@ class In:
 
     def json(self):
         """In JSON null means something else."""
-        return None if None in self.values else {FIELDS[self.field][0]: {"$nin" if self.negated else "$in": self.values}}
+        if None in self.values:
+            return None
+        return {FIELDS[self.field][0]: {"$nin" if self.negated else "$in": self.values}}
 
 
 class Like:
@@ -212,7 +214,7 @@ class Like:
         self.field, self.negated, self.ignore_case = field, rng.random() < 0.3, rng.random() < 0.3
         self.pattern = "".join(rng.choice(PIECES) for _ in range(rng.randrange(5)))
         if rng.random() < 0.3:
-            self.pattern = rng.choice(["a%", "%b%", "2024%", "ä%", "%"])
+            self.pattern = rng.choice(["a%", "%b%", "%ab", "%aab%", "2024%", "ä%", "%"])
         self.has_escape = "!" in self.pattern
 
     def sql(self, sql):
@@ -470,7 +472,7 @@ def test_sqlite_reads_numbers_as_python_does(number):
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_filters_select_what_sqlite_selects(seed):
     rng = random.Random(seed)
-    documents = dict(enumerate(make_document(rng) for _ in range(rng.randrange(1, 150))))
+    documents = dict(enumerate(make_document(rng) for _ in range(rng.randrange(20, 150))))
     store = Store.create(4)
     store.add(np.random.default_rng(seed).normal(size=(len(documents), 4)), [dump(d) for d in documents.values()])
     oracle = Oracle(documents)
