@@ -94,11 +94,13 @@ static bool eligible(const npv_search_options *options, uint64_t row, double sco
 }
 
 static void check_query(const npv_info *info, const float *vectors, const float *query,
-                        const npv_search_options *options, const npv_hit *hits, size_t count) {
-    npv_hit *expected = malloc(((size_t)info->rows + 1) * sizeof *expected);
+                        const npv_search_options *options, const bool *among, const npv_hit *hits, size_t count) {
+    npv_hit *expected = malloc(((size_t)info->row_end + 1) * sizeof *expected);
     assert_non_null(expected);
     size_t eligible_count = 0;
-    for (uint64_t row = 0; row < info->rows; row++) {
+    for (uint64_t row = 0; row < info->row_end; row++) {
+        if (among != NULL && !among[row])
+            continue;
         const double score = oracle_score(query, vectors + row * info->dimensions, info->dimensions, options->metric,
                                           info->normalize != 0);
         if (eligible(options, row, score))
@@ -115,6 +117,11 @@ static void check_query(const npv_info *info, const float *vectors, const float 
 }
 
 void oracle_check(npv_store *store, const float *queries, size_t query_count, const npv_search_options *options) {
+    oracle_check_among(store, queries, query_count, options, NULL);
+}
+
+void oracle_check_among(npv_store *store, const float *queries, size_t query_count, const npv_search_options *options,
+                        const bool *among) {
     npv_info info = {.size = sizeof info};
     npv_hits hits;
     npv_error error = {0};
@@ -123,7 +130,7 @@ void oracle_check(npv_store *store, const float *queries, size_t query_count, co
         fail_msg("%s", error.message);
     assert_int_equal(hits.query_count, query_count);
     for (size_t i = 0; i < query_count; i++)
-        check_query(&info, npv_vectors(store), queries + i * info.dimensions, options, hits.hit + hits.starts[i],
+        check_query(&info, npv_vectors(store), queries + i * info.dimensions, options, among, hits.hit + hits.starts[i],
                     hits.starts[i + 1] - hits.starts[i]);
     npv_hits_free(&hits);
 }

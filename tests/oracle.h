@@ -27,4 +27,8 @@ double oracle_score(const float *query, const float *row, size_t dimensions, npv
  */
 void oracle_check(npv_store *store, const float *queries, size_t query_count, const npv_search_options *options);
 
+/* The same where only rows whose `among` is true may be hits: of all row numbers, deleted ones included. */
+void oracle_check_among(npv_store *store, const float *queries, size_t query_count, const npv_search_options *options,
+                        const bool *among);
+
 #endif

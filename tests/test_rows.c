@@ -126,6 +126,58 @@ static void a_forgotten_file_is_read_again(void **state) {
     fclose(file);
 }
 
+/* Pages that were written to are ours: forgetting the file must not bring its bytes back. */
+static void private_pages_are_not_forgotten(void **state) {
+    (void)state;
+    enum { size = 60000, offset = 100 };
+    FILE *file = file_of(size + offset);
+    for (size_t begin = 0; begin < size; begin += 7001) {
+        npv_array array = NPV_ARRAY_EMPTY;
+        unsigned char byte;
+        assert_int_equal(npv_array_make_private(&array, 0, 100, NULL), NPV_OK);
+        assert_int_equal(npv_array_map_file(&array, fileno(file), offset, size, NULL), NPV_OK);
+        const size_t end = begin + 5000 < size ? begin + 5000 : size;
+        assert_int_equal(npv_array_make_private(&array, end - 1, end, NULL), NPV_OK);
+        assert_int_equal(npv_array_make_private(&array, begin, end, NULL), NPV_OK);
+        memset(array.data + begin, 255, end - begin);
+        npv_array_forget_file(&array);
+        for (size_t i = 0; i < size; i++)
+            assert_int_equal(array.data[i], i >= begin && i < end ? 255 : (offset + i) % 251);
+        assert_int_equal(pread(fileno(file), &byte, 1, (off_t)(offset + begin)), 1);
+        assert_int_equal(byte, (offset + begin) % 251);
+        npv_array_free(&array);
+    }
+    fclose(file);
+}
+
+static void gaps_close_in_memory_and_in_a_file(void **state) {
+    (void)state;
+    enum { items = 3000, item = 12, offset = 64 };
+    static uint64_t kept[(items + 63) / 64];
+    FILE *file = file_of(items * item + offset);
+    for (size_t first_gap = 0; first_gap < items; first_gap += 977) {
+        npv_array array = NPV_ARRAY_EMPTY;
+        size_t count = 0;
+        assert_int_equal(npv_array_map_file(&array, fileno(file), offset, items * item, NULL), NPV_OK);
+        assert_int_equal(npv_array_make_private(&array, first_gap * item, items * item, NULL), NPV_OK);
+        memset(kept, 0, sizeof kept);
+        for (size_t i = 0; i < items; i++)
+            if (i < first_gap || (i > first_gap && i % 5 != 0))
+                npv_bit_set(kept, i);
+        npv_array_close_gaps(&array, item, kept, items);
+        npv_array_forget_file(&array);
+        for (size_t i = 0; i < items; i++)
+            for (size_t j = 0; npv_bit(kept, i) && j < item; j++)
+                assert_int_equal(array.data[count++], (offset + i * item + j) % 251);
+        assert_int_equal(npv_array_grow(&array, items * item + 50000, NULL), NPV_OK);
+        memset(array.data + count, 7, items * item + 50000 - count);
+        npv_array_forget_file(&array);
+        assert_int_equal(array.data[count], 7);
+        npv_array_free(&array);
+    }
+    fclose(file);
+}
+
 static void a_file_that_cannot_be_mapped_is_an_error(void **state) {
     (void)state;
     npv_array array = NPV_ARRAY_EMPTY;
@@ -187,6 +239,8 @@ int main(void) {
         cmocka_unit_test(a_file_is_the_head),
         cmocka_unit_test(the_file_is_never_written),
         cmocka_unit_test(a_forgotten_file_is_read_again),
+        cmocka_unit_test(private_pages_are_not_forgotten),
+        cmocka_unit_test(gaps_close_in_memory_and_in_a_file),
         cmocka_unit_test(a_file_that_cannot_be_mapped_is_an_error),
         cmocka_unit_test(impossible_sizes_are_errors),
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
