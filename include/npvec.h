@@ -234,9 +234,9 @@ typedef struct npv_batch {
  * Ids are unique, not empty, and UTF-8. A store with typed fields takes records, or documents: JSON objects with exactly
  * its fields, each with a value that its type holds without loss: text that fits and does not end in a zero character
  * ("S": ASCII, or {"$bytes": "<base64>"}), integers in range, ISO 8601 dates no finer than the unit, integers of the
- * unit for "m8". Numbers for "f2" and "f4" are rounded as NumPy does; integers for floats must be exact in float64. null
- * is NaN or NaT. What npv_get_document shows is taken back; NaN, infinities and integers above int64, which JSON does
- * not have, can only come in records.
+ * unit for "m8". Numbers for "f2" and "f4" are rounded as NumPy does; integers for floats must be exact in float64.
+ * null is NaN or NaT. What npv_get_document shows is taken back; NaN, infinities and integers above int64, which JSON
+ * does not have, can only come in records.
  *
  * Errors name the first row of the batch (from 0) that is at fault: NPV_E_ARGUMENT for a component that is not finite,
  * a vector of length zero in a store that normalises, a document that is not JSON (with position), a value that does

@@ -52,7 +52,7 @@ npv_status npv_archive_read_vectors(npv_archive *archive, float *vectors, npv_er
 /* Appends one document a row to the empty `documents` (metadata == NPV_METADATA_DOCUMENTS). */
 npv_status npv_archive_read_documents(npv_archive *archive, npv_documents *documents, npv_error *error);
 
-/* The type of the records (metadata == NPV_METADATA_TYPED), perhaps one that is not read: npv_schema_unread. O(header). */
+/* The type of the records (metadata == NPV_METADATA_TYPED), perhaps one that is not read: npv_schema_unread. */
 npv_status npv_archive_read_schema(npv_archive *archive, npv_record_schema *schema, npv_error *error);
 
 /* Reads the records, of that type, into the empty `records`, and checks them. On failure it is left empty. */
