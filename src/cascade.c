@@ -435,6 +435,7 @@ static void finish_query(void *context, size_t number, unsigned worker) {
         return;
     }
     query->cost->survivors = survivors;
+    query->cost->given_up = 1;
     query->status = scan_plainly(job, query, &query->error);
 }
 

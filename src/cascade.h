@@ -17,6 +17,7 @@ typedef struct npv_cascade_cost {
     uint64_t rows8;     /* by their whole codes, */
     uint64_t rows32;    /* and scored by the canonical kernel */
     uint64_t survivors; /* rows whose first bound was not below the threshold; counted where rows4 is not 0 */
+    uint64_t given_up;  /* queries of which so many survived that all rows were scored */
 } npv_cascade_cost;
 
 /*

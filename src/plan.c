@@ -12,7 +12,7 @@
 /* A row that is picked out costs this many times what it costs in a stream. */
 #define PICKED_OUT 2.0
 
-/* Of searches that go another way, every so many-th tries 4 bits again: data and queries change. */
+/* Every so many-th search tries 4 bits again, and the next one 8 bits if it would only scan: data and queries change. */
 #define RETRY 64
 
 /* Weight of the newest search in the moving averages. */
@@ -32,13 +32,14 @@ static npv_kind *kind_of(npv_experience *experience, const npv_request *request)
 
 npv_plan npv_plan_choose(npv_experience *experience, const npv_request *request) {
     npv_kind *kind = kind_of(experience, request);
-    if (kind->searches++ % RETRY == 0)
+    const uint32_t turn = kind->searches++ % RETRY;
+    if (turn == 0)
         return NPV_PLAN_CASCADE4;
     const double rest = kind->scored * PICKED_OUT;
     const double cost4 = COST4 + kind->survivors * 2 * COST4 * PICKED_OUT + rest;
     const double cost8 = 2 * COST4 + rest;
     if (cost4 >= 1 && cost8 >= 1)
-        return NPV_PLAN_SCAN;
+        return turn == 1 ? NPV_PLAN_CASCADE8 : NPV_PLAN_SCAN;
     return cost4 <= cost8 ? NPV_PLAN_CASCADE4 : NPV_PLAN_CASCADE8;
 }
 
@@ -52,5 +53,6 @@ void npv_plan_learn(npv_experience *experience, const npv_request *request, npv_
     const double rows = (double)request->eligible_count * (double)request->query_count;
     if (plan == NPV_PLAN_CASCADE4)
         average(&kind->survivors, (double)cost->survivors / rows);
-    average(&kind->scored, (double)cost->rows32 / rows);
+    if (plan == NPV_PLAN_CASCADE8 || cost->given_up == 0) /* what 4 bits leave undecided, 8 may well rule out */
+        average(&kind->scored, (double)cost->rows32 / rows);
 }

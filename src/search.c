@@ -181,6 +181,7 @@ static void add_cost(npv_cascade_cost *sum, const npv_cascade_cost *cost) {
     sum->rows8 += cost->rows8;
     sum->rows32 += cost->rows32;
     sum->survivors += cost->survivors;
+    sum->given_up += cost->given_up;
 }
 
 static npv_status run_cascade(search_job *job, npv_error *error) {

@@ -784,6 +784,29 @@ static void searches_learn_which_way_pays(void **state) {
     free(vectors);
 }
 
+/* Noise: 4 bits rule nearly nothing out, and 8 bits nearly all. */
+static void searches_learn_that_whole_codes_pay(void **state) {
+    (void)state;
+    enum { rows = 3000, dimensions = 1024, searches = 140 };
+    oracle_random random = {5};
+    float *vectors = oracle_vectors(&random, rows + searches, dimensions);
+    npv_store_options options = NPV_STORE_OPTIONS_INIT;
+    npv_store *store = NULL;
+    npv_explain explain = {.size = sizeof explain};
+    size_t whole = 0;
+    options.dimensions = dimensions;
+    assert_int_equal(npv_create(&options, &store, NULL), NPV_OK);
+    add(store, vectors, rows);
+    for (size_t i = 0; i < searches; i++) {
+        npv_hits hits = search(store, vectors + (rows + i) * dimensions, 1, 5, 0, &explain);
+        npv_hits_free(&hits);
+        whole += strcmp(explain.plan, "cascade 8-32") == 0;
+    }
+    assert_true(whole > searches - 10);
+    npv_close(store);
+    free(vectors);
+}
+
 int main(void) {
     const struct CMUnitTest sums[] = {
         cmocka_unit_test(any_data_gives_the_answer_of_the_scan),
@@ -797,6 +820,7 @@ int main(void) {
         cmocka_unit_test(bounds_from_a_threshold_are_found),
         cmocka_unit_test(seeds_below_the_limit_are_no_threshold),
         cmocka_unit_test(searches_learn_which_way_pays),
+        cmocka_unit_test(searches_learn_that_whole_codes_pay),
     };
     const struct CMUnitTest threads[] = {
         cmocka_unit_test(large_worlds_are_shared_out),
