@@ -92,7 +92,11 @@ static verdict judge(const npv_filter_node *condition, const npv_entry *entry) {
     }
 }
 
-/* ------------------------------------------------------------------------------------------------- Codes in order -- */
+bool npv_condition_holds(const npv_filter_node *condition, bool negated, const npv_entry *entry) {
+    return judge(condition, entry) == (negated ? IS_FALSE : IS_TRUE);
+}
+
+/* ------------------------------------------------------------------------------------------------ Codes in order -- */
 
 typedef struct span {
     uint32_t first;
@@ -123,6 +127,10 @@ static bool is_range(const npv_filter_node *condition) {
     }
 }
 
+bool npv_condition_reads_values(const npv_filter_node *condition) {
+    return !is_range(condition) && condition->kind != NPV_FILTER_IN;
+}
+
 /* The codes for which the condition is not NULL. */
 static span find_decided(const npv_filter_node *condition, const npv_column_view *column) {
     if (condition->kind == NPV_FILTER_IS_NULL || condition->kind == NPV_FILTER_EXISTS)
@@ -132,7 +140,7 @@ static span find_decided(const npv_filter_node *condition, const npv_column_view
     return (span){column->class_start[class], column->class_start[class + 1]};
 }
 
-/* Texts that begin with "abc" come before "abc" and the byte that is in no text, which is how the pattern is spelled. */
+/* Texts that begin with "abc" come before "abc" and a byte that is in no text, which is how the pattern is spelled. */
 static span find_prefix(const npv_entry *pattern, const npv_column_view *column) {
     npv_entry prefix = *pattern;
     prefix.bytes.size--;
@@ -164,7 +172,7 @@ static npv_code_range find_range(const npv_filter_node *condition, bool negated,
     return (npv_code_range){is_true.first, is_true.end, 0, 0};
 }
 
-/* ------------------------------------------------------------------------------------------------- Codes one by one -- */
+/* ---------------------------------------------------------------------------------------------- Codes one by one -- */
 
 /* member[] is all zeros, for all codes. */
 static void look_up_list(const npv_filter_node *in, bool negated, const npv_column *column, unsigned char *member) {
@@ -193,7 +201,7 @@ npv_status npv_code_set_make(const npv_filter_node *condition, bool negated, con
         look_up_list(condition, negated, column, made.member);
     else
         for (uint32_t i = 0; i < count; i++)
-            made.member[i] = judge(condition, &view.entries[made.listed + i]) == (negated ? IS_FALSE : IS_TRUE);
+            made.member[i] = npv_condition_holds(condition, negated, &view.entries[made.listed + i]);
     *set = made;
     return NPV_OK;
 }

@@ -13,11 +13,17 @@ typedef struct npv_code_set {
 
 /*
  * The values for which the condition is true, or, `negated`, for which it is false and not NULL. *set is the caller's:
- * npv_code_set_free. Comparisons and LIKE 'abc%' take O(log values); all else is decided once for each distinct value, or
- * for IN once for each listed one, if these are fewer.
+ * npv_code_set_free. Comparisons and LIKE 'abc%' take O(log values); IN is decided once for each distinct value, or
+ * each listed one, if these are fewer; all else once for each distinct value.
  */
 npv_status npv_code_set_make(const npv_filter_node *condition, bool negated, const npv_column *column,
                              npv_code_set *set, npv_error *error);
 void npv_code_set_free(npv_code_set *set);
+
+/* Is the condition one that reads all distinct values? Where few rows are left, it is better to read theirs alone. */
+bool npv_condition_reads_values(const npv_filter_node *condition);
+
+/* Is the value in the set? */
+bool npv_condition_holds(const npv_filter_node *condition, bool negated, const npv_entry *entry);
 
 #endif

@@ -26,7 +26,7 @@ static bool is_empty(const uint64_t *bits, size_t words) {
     return any == 0;
 }
 
-/* ------------------------------------------------------------------------------------------------------ One field -- */
+/* ----------------------------------------------------------------------------------------------------- One field -- */
 
 static void keep_members(const evaluation *run, const unsigned char *member, const uint32_t *codes, uint64_t *bits) {
     for (size_t word = 0; word < run->words; word++) {
@@ -68,10 +68,24 @@ static npv_status keep_in_range(const evaluation *run, const npv_code_set *set, 
     return NPV_OK;
 }
 
+static void keep_one_by_one(const evaluation *run, const npv_filter_node *condition, bool negated,
+                            const npv_column_view *column, uint64_t *bits) {
+    for (size_t word = 0; word < run->words; word++)
+        for (uint64_t left = bits[word]; left != 0; left &= left - 1) {
+            const size_t row = word * 64 + (unsigned)__builtin_ctzll(left);
+            if (!npv_condition_holds(condition, negated, &column->entries[column->codes[row]]))
+                npv_bit_clear(bits, row);
+        }
+}
+
 static npv_status keep_condition(const evaluation *run, const npv_filter_node *condition, bool negated,
                                  uint64_t *bits) {
     const npv_column *const column = run->columns[condition->path];
     const npv_column_view view = npv_column_look(column);
+    if (npv_condition_reads_values(condition) && npv_bits_count(bits, run->rows) < view.entry_count) {
+        keep_one_by_one(run, condition, negated, &view, bits);
+        return NPV_OK;
+    }
     npv_code_set set;
     npv_status status = npv_code_set_make(condition, negated, column, &set, run->error);
     if (status != NPV_OK)
@@ -84,7 +98,7 @@ static npv_status keep_condition(const evaluation *run, const npv_filter_node *c
     return status;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ Trees -- */
+/* --------------------------------------------------------------------------------------------------------- Trees -- */
 
 static npv_status keep(const evaluation *run, const npv_filter_node *node, bool negated, uint64_t *bits);
 
