@@ -45,7 +45,8 @@
  *
  *  - Different stores are independent.
  *  - One store may be used by any number of threads at once. Calls that read (search, get, info, save) run side by
- *    side; calls that write (add, clear) wait for them and run alone. npv_close must be the last call on a store.
+ *    side; calls that write (add, upsert, delete, clear, and save where rows were deleted) wait for them and run alone.
+ *    npv_close must be the last call on a store.
  *  - A search uses the store's own worker threads (`threads`), which sleep between searches. After fork() the child
  *    may go on using the store: it starts workers of its own.
  *
@@ -103,10 +104,10 @@ typedef struct npv_error {
 #define NPV_MAX_DOCUMENT_BYTES 16777216 /* one document, as JSON and as stored */
 #define NPV_MAX_DOCUMENT_DEPTH 128      /* arrays and objects inside one another */
 #define NPV_MAX_THREADS 64
-#define NPV_MAX_ID_BYTES 512            /* one id, in UTF-8 */
-#define NPV_MAX_FIELDS 1024             /* typed fields of a store */
-#define NPV_MAX_FILTER_BYTES 16777216   /* text of a filter, and its parameters */
-#define NPV_MAX_FILTER_DEPTH 128        /* conditions inside one another */
+#define NPV_MAX_ID_BYTES 512          /* one id, in UTF-8 */
+#define NPV_MAX_FIELDS 1024           /* typed fields of a store */
+#define NPV_MAX_FILTER_BYTES 16777216 /* text of a filter, and its parameters */
+#define NPV_MAX_FILTER_DEPTH 128      /* conditions inside one another */
 
 /* ------------------------------------------------------------------------------------------------------ Stores -- */
 
@@ -134,7 +135,8 @@ typedef struct npv_store_options {
     unsigned threads;        /* threads of one search, the caller's included; 0: the machine's processors, at most 8 */
     int no_codes;            /* 1: never keep the coarse copy of the rows that makes searches fast (see npv_search) */
     int reserved;            /* 0 */
-    const npv_field *fields; /* npv_create: the typed fields that every row has. NULL: rows have documents. npv_open: NULL */
+    const npv_field
+        *fields; /* npv_create: the typed fields that every row has. NULL: rows have documents. npv_open: NULL */
     size_t field_count;
 } npv_store_options;
 
@@ -194,7 +196,7 @@ typedef enum npv_metadata_kind {
 } npv_metadata_kind;
 
 typedef struct npv_info {
-    size_t size; /* sizeof(npv_info), set by the caller */
+    size_t size;      /* sizeof(npv_info), set by the caller */
     uint64_t rows;    /* without deleted ones */
     uint64_t row_end; /* row numbers are below; equals `rows` unless rows were deleted since the last npv_save */
     size_t dimensions;
@@ -208,7 +210,7 @@ typedef struct npv_info {
     char origin[160];    /* how the vectors came in: "mapped", or "converted: float64, Fortran order" and the like */
 } npv_info;
 
-/* Fills *info. O(1). */
+/* Fills *info. O(1), but for the first call on a file with ids, which reads these. */
 NPV_API npv_status npv_get_info(npv_store *store, npv_info *info, npv_error *error);
 
 /* Rows in the store, without deleted ones. The store must not be NULL. O(1). */
@@ -222,7 +224,7 @@ typedef struct npv_batch {
     const float *vectors;         /* count x dimensions */
     const char *const *documents; /* count JSON texts, each NULL for a row without one; or NULL: no row has one */
     const char *const *ids;       /* count ids, each NULL for a row without one; or NULL: no row has one */
-    const void *records;          /* of a store with typed fields: count records (npv_get_schema), or NULL: `documents` */
+    const void *records; /* of a store with typed fields: count records (npv_get_schema), or NULL: `documents` */
 } npv_batch;
 
 #define NPV_BATCH_INIT {sizeof(npv_batch), 0, NULL, NULL, NULL, NULL}

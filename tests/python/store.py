@@ -69,6 +69,17 @@ class _SearchOptions(_Options):
     ]
 
 
+class _Selection(_Options):
+    _fields_ = [
+        ("size", c.c_size_t),
+        ("filter", c.c_void_p),
+        ("rows", c.c_void_p),
+        ("row_count", c.c_size_t),
+        ("ids", c.POINTER(c.c_char_p)),
+        ("id_count", c.c_size_t),
+    ]
+
+
 class Info(_Options):
     _fields_ = [
         ("size", c.c_size_t),
@@ -165,8 +176,8 @@ class Store:
         options = _SaveOptions(compress=compress)
         _call("npv_save", self._handle, None if path is None else os.fsencode(path), c.byref(options))
 
-    def add(self, vectors, documents=None, records=None):
-        """Adds rows; `documents` is a list of JSON texts and None, `records` an array. Returns the first row's number."""
+    def add(self, vectors, documents=None, records=None, ids=None):
+        """Adds rows; `documents` and `ids` are lists of texts and None, `records` an array. Returns the first row."""
         vectors = np.ascontiguousarray(vectors, np.float32)
         assert vectors.ndim == 2 and vectors.shape[1] == self.info().dimensions
         batch = _Batch(count=len(vectors), vectors=_pointer(vectors))
@@ -177,6 +188,10 @@ class Store:
         if records is not None:
             assert len(records) == len(vectors) and records.flags.c_contiguous
             batch.records = _pointer(records)
+        if ids is not None:
+            assert len(ids) == len(vectors)
+            texts = [None if text is None else text.encode("utf-8", "surrogatepass") for text in ids]
+            batch.ids = (c.c_char_p * len(texts))(*texts)
         first_row = c.c_uint64()
         _call("npv_add", self._handle, c.byref(batch), c.byref(first_row))
         return first_row.value
@@ -206,6 +221,25 @@ class Store:
         json = c.string_at(text.value).decode("utf-8")
         _library.npv_free(text)
         return json
+
+    def id(self, row):
+        """The row's id, or None."""
+        text = c.c_char_p()
+        _call("npv_get_id", self._handle, c.c_uint64(row), c.byref(text))
+        return None if text.value is None else text.value.decode("utf-8", "surrogatepass")
+
+    def find(self, text):
+        row = c.c_uint64()
+        _call("npv_find", self._handle, text.encode("utf-8", "surrogatepass"), c.byref(row))
+        return row.value
+
+    def delete(self, rows):
+        """Deletes rows; returns how many."""
+        rows = np.ascontiguousarray(rows, np.uint64)
+        deleted = c.c_uint64()
+        selection = _Selection(rows=_pointer(rows), row_count=len(rows))
+        _call("npv_delete", self._handle, c.byref(selection), c.byref(deleted))
+        return deleted.value
 
     def schema(self):
         """Fields as a list of names and types, the descr, and the bytes of all records."""
