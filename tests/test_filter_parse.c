@@ -195,6 +195,8 @@ static void test_what_only_one_dialect_spells(void **state) {
     assert_tree("{\"$not\": {}}", "(not (and))");
     assert_tree("{\"$and\": [{}, {\"$or\": [{\"a\": 1}]}]}", "(and (and) (= a 1))");
     assert_tree("{\"a\": \"\\b\\f\\r\"}", "(= a '\b\f\r')");
+    assert_tree("{\"a\": \"\\ud800\\ud801\\udc00\\udc01\\u0041\"}", "(= a '\xed\xa0\x80\xf0\x90\x90\x80\xed\xb0\x81"
+                                                                    "A')");
     assert_tree("a IN (1, NULL, null)", "(in a 1 null)");
     assert_tree("a IN (NULL)", "(in a null)");
     assert_tree("2023 <= year", "(not (< year 2023))");
@@ -589,6 +591,25 @@ static void test_mistakes_have_a_place_and_a_message(void **state) {
     for (size_t i = 0; i < COUNT(mistakes); i++)
         assert_fails(mistakes[i].text, mistakes[i].parameters, NPV_E_ARGUMENT, mistakes[i].position,
                      mistakes[i].message);
+}
+
+static void test_what_a_number_may_not_be(void **state) {
+    (void)state;
+    static const char *const words[] = {"1e", "1e+", "1ex", "1.e", "1.2.3", "1_000", "5a", "1-2"};
+    for (size_t i = 0; i < COUNT(words); i++) {
+        char text[32], message[256];
+        snprintf(text, sizeof text, "a = %s", words[i]);
+        snprintf(message, sizeof message,
+                 "expected a decimal number, found %s; text and dates stand in single quotes, names that begin with a "
+                 "digit in double quotes",
+                 words[i]);
+        if (strchr(words[i], '+') == NULL)
+            assert_fails(text, NULL, NPV_E_ARGUMENT, 4, message);
+        else
+            assert_int_equal(npv_filter_new(text, NULL, (npv_filter *[]){NULL}, NULL), NPV_E_ARGUMENT);
+    }
+    assert_fails("-a = 1", NULL, NPV_E_ARGUMENT, 0, "expected a condition, such as year >= 2023, found -");
+    assert_fails("a = -b", NULL, NPV_E_ARGUMENT, 4, "expected a value to compare with, found -");
 }
 
 static void test_text_must_be_utf_8(void **state) {
@@ -1055,6 +1076,7 @@ int main(void) {
         cmocka_unit_test(test_parameters_take_the_places_of_question_marks),
         cmocka_unit_test(test_nodes_know_where_their_fields_stand),
         cmocka_unit_test(test_mistakes_have_a_place_and_a_message),
+        cmocka_unit_test(test_what_a_number_may_not_be),
         cmocka_unit_test(test_text_must_be_utf_8),
         cmocka_unit_test(test_there_must_be_a_text_and_a_place_for_the_filter),
         cmocka_unit_test(test_conditions_may_be_nested_128_deep),
