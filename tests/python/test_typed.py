@@ -99,6 +99,7 @@ def test_documents_become_what_numpy_makes_of_their_values(tmp_path, kind, order
     assert again.schema()[2] == expected.tobytes() * 2
 
 
+@pytest.mark.filterwarnings("ignore:Stored array in format")
 def test_declared_fields_make_the_file_that_numpy_makes(tmp_path):
     fields = [(f"{kind}", kind) for kind in VALUES] + [("it's", "i4"), ('"', "i1"), ("'\"\\\n\t", "i1"), ("日本", "U1")]
     dtype = np.dtype([(name, kind) for name, kind in fields])
@@ -130,6 +131,7 @@ DTYPES = {
     "titled": np.dtype([(("a title", "a"), "u1"), (("b's", "b"), ">f4")]),
     "latin-1": np.dtype([("año", "i4"), ("\xa0", "i1")]),
     "utf-8": np.dtype([("日本", "i4"), ("\u200b\u3000", "i1"), ("😀", "i1")]),
+    "next to latin-1": np.dtype([("ÿ\u0100", "i1")]),
     "quotes": np.dtype([("it's", "i4"), ('"', "i1"), ("'\"", "i1"), ("\\", "i1"), ("\n\t\r\x07\x7f", "i1")]),
     "long": np.dtype([("f" * 65000, "i4"), ("g" * 3000, "U1")]),
     "big-endian": np.dtype([("a", ">U3"), ("b", ">i8"), ("c", ">f2"), ("d", ">M8[s]"), ("e", ">m8[D]")]),
@@ -161,6 +163,7 @@ def random_records(dtype, rows=ROWS):
     return records
 
 
+@pytest.mark.filterwarnings("ignore:Stored array in format")
 @pytest.mark.parametrize("dtype", [*DTYPES.values(), *UNREAD.values()], ids=[*DTYPES, *UNREAD])
 def test_records_of_numpy_come_back_byte_for_byte(tmp_path, dtype):
     records = random_records(dtype)
@@ -174,6 +177,7 @@ def test_records_of_numpy_come_back_byte_for_byte(tmp_path, dtype):
     assert [name for name, kind in fields] == ([] if dtype in UNREAD.values() else list(dtype.names))
 
 
+@pytest.mark.filterwarnings("ignore:Stored array in format")
 @pytest.mark.parametrize("dtype", [*DTYPES.values(), *UNREAD.values()], ids=[*DTYPES, *UNREAD])
 def test_records_are_added_behind_those_of_the_file(tmp_path, dtype):
     records = random_records(dtype)
@@ -202,6 +206,18 @@ def test_records_are_shown_as_documents(tmp_path):
     assert store.document(1) == (
         '{"b": false, "i": 0, "u": 0, "f": NaN, "t": "", "s": {"$bytes": ""}, "M": null, "m": null}'
     )
+
+
+@pytest.mark.filterwarnings("ignore:Stored array in format")
+@pytest.mark.parametrize("rows", [0, 12])
+def test_headers_of_every_length_are_numpys(tmp_path, rows):
+    """Their padding depends on it, and around 65,536 bytes the version."""
+    for length in [*range(1, 130), *range(65440, 65580, 4)]:
+        kind = np.dtype([("n" * length, "u1")])
+        store = Store.create(3, fields=[("n" * length, "u1")])
+        store.add(vectors(rows), records=np.zeros(rows, kind))
+        store.save(tmp_path / "a.npz")
+        assert member(tmp_path / "a.npz") == saved(tmp_path, np.zeros(rows, kind)), length
 
 
 @pytest.mark.parametrize("dtype", UNREAD.values(), ids=UNREAD)
