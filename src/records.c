@@ -54,7 +54,7 @@ static npv_status place_documents(npv_store *store, const npv_batch *batch, uint
 static npv_status place_records(npv_store *store, const npv_batch *batch, uint64_t first, npv_error *error) {
     const npv_status status =
         npv_record_check_texts(&store->schema, batch->records, batch->count, NPV_E_ARGUMENT, error);
-    if (status == NPV_OK && store->schema.record_size > 0)
+    if (status == NPV_OK)
         memcpy(record_at(store, first), batch->records, batch->count * store->schema.record_size);
     return status;
 }
@@ -67,7 +67,7 @@ npv_status npv_records_place(npv_store *store, const npv_batch *batch, uint64_t 
                         batch->records == NULL ? "neither" : "both");
     if (__builtin_mul_overflow(first + batch->count, store->schema.record_size, &bytes))
         return npv_fail_memory(error, "the records", SIZE_MAX);
-    const npv_status status = npv_array_grow(&store->records, bytes, error);
+    const npv_status status = npv_array_grow(&store->records, bytes > 0 ? bytes : 1, error); /* never NULL */
     if (status != NPV_OK)
         return status;
     return batch->records != NULL ? place_records(store, batch, first, error)

@@ -419,8 +419,8 @@ static npv_status read_records(npv_zip_reader *reader, npv_array *records, npv_e
     if (status == NPV_OK && header.data_size > SIZE_MAX)
         return npv_fail_memory(error, "the records", SIZE_MAX);
     if (status == NPV_OK)
-        status = npv_array_grow(records, (size_t)header.data_size, error);
-    if (status == NPV_OK && header.data_size > 0)
+        status = npv_array_grow(records, header.data_size > 0 ? (size_t)header.data_size : 1, error); /* never NULL */
+    if (status == NPV_OK)
         status = source.read(source.context, records->data, (size_t)header.data_size, error);
     return status == NPV_OK ? npv_zip_reader_finish(reader, error) : status;
 }

@@ -192,6 +192,20 @@ def test_records_are_added_behind_those_of_the_file(tmp_path, dtype):
     assert len(Store.open(tmp_path / "b.npz")) == ROWS + 2
 
 
+@pytest.mark.filterwarnings("ignore:Stored array in format")
+@pytest.mark.parametrize("dtype", [*DTYPES.values(), *UNREAD.values()], ids=[*DTYPES, *UNREAD])
+def test_deleted_rows_take_their_records_along(tmp_path, dtype):
+    np.savez(tmp_path / "a.npz", vectors=vectors(), metadata=random_records(dtype))
+    store = Store.open(tmp_path / "a.npz")
+    raw = store.schema()[2]
+    left = [raw[row * dtype.itemsize : (row + 1) * dtype.itemsize] for row in (1, 2, 4, 5)]
+    assert store.delete([0, 3, 6]) == 3
+    store.save(tmp_path / "b.npz")
+    expected = np.ndarray(4, dtype, np.frombuffer(b"".join(left), np.uint8))
+    assert member(tmp_path / "b.npz") == saved(tmp_path, expected)
+    assert store.schema()[2] == b"".join(left)
+
+
 def test_records_are_shown_as_documents(tmp_path):
     dtype = [("b", "?"), ("i", ">i4"), ("u", "u8"), ("f", ">f2"), ("t", ">U3"), ("s", "S3"), ("M", ">M8[D]"), ("m", "m8[25s]")]
     records = np.zeros(2, dtype)
