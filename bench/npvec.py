@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ctypes import POINTER, byref, c_char, c_char_p, c_double, c_float, c_int, c_size_t, c_uint, c_uint64, c_void_p
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +25,10 @@ class _Error(ctypes.Structure):
     _fields_ = [("code", c_int), ("position", c_size_t), ("message", c_char * 512)]
 
 
+class _Field(ctypes.Structure):
+    _fields_ = [("name", c_char_p), ("type", c_char_p)]
+
+
 class _StoreOptions(ctypes.Structure):
     _fields_ = [
         ("size", c_size_t),
@@ -33,7 +37,7 @@ class _StoreOptions(ctypes.Structure):
         ("threads", c_uint),
         ("no_codes", c_int),
         ("reserved", c_int),
-        ("fields", c_void_p),
+        ("fields", POINTER(_Field)),
         ("field_count", c_size_t),
     ]
 
@@ -45,7 +49,7 @@ class _Batch(ctypes.Structure):
         ("vectors", POINTER(c_float)),
         ("documents", c_void_p),
         ("ids", c_void_p),
-        ("records", c_void_p),
+        ("records", c_char_p),
     ]
 
 
@@ -101,6 +105,17 @@ class _SearchOptions(ctypes.Structure):
     ]
 
 
+class _Selection(ctypes.Structure):
+    _fields_ = [
+        ("size", c_size_t),
+        ("filter", c_void_p),
+        ("rows", c_void_p),
+        ("row_count", c_size_t),
+        ("ids", c_void_p),
+        ("id_count", c_size_t),
+    ]
+
+
 class _Hit(ctypes.Structure):
     _fields_ = [("row", c_uint64), ("score", c_double)]
 
@@ -119,6 +134,11 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     library.npv_save.argtypes = [store, c_char_p, c_void_p, error]
     library.npv_get_info.argtypes = [store, POINTER(_Info), error]
     library.npv_add.argtypes = [store, POINTER(_Batch), POINTER(c_uint64), error]
+    library.npv_get_document.argtypes = [store, c_uint64, POINTER(c_void_p), error]
+    library.npv_free.argtypes, library.npv_free.restype = [c_void_p], None
+    library.npv_filter_new.argtypes = [c_char_p, c_char_p, POINTER(c_void_p), error]
+    library.npv_filter_free.argtypes, library.npv_filter_free.restype = [c_void_p], None
+    library.npv_count_selected.argtypes = [store, POINTER(_Selection), POINTER(c_uint64), error]
     library.npv_vectors.argtypes, library.npv_vectors.restype = [store], POINTER(c_float)
     library.npv_search.argtypes = [store, POINTER(c_float), c_size_t, POINTER(_SearchOptions), POINTER(_Hits), error]
     library.npv_hits_free.argtypes, library.npv_hits_free.restype = [POINTER(_Hits)], None
@@ -150,6 +170,18 @@ def _floats(buffer: Any, count: int) -> ctypes.Array:
     return (c_float * count).from_buffer(view)
 
 
+class Filter:
+    """One npv_filter, freed with the object: keep it as long as the calls that were prepared with it."""
+
+    def __init__(self, text: str) -> None:
+        error = _Error()
+        self.handle = c_void_p()
+        _check(load().npv_filter_new(text.encode(), None, byref(self.handle), byref(error)), error)
+
+    def __del__(self) -> None:
+        load().npv_filter_free(self.handle)
+
+
 class Store:
     """One npv_store. Made by `create` or `open_file`; closed by `close`."""
 
@@ -159,8 +191,12 @@ class Store:
         self._error = _Error()
 
     @classmethod
-    def create(cls, dimensions: int, threads: int = 0) -> Store:
-        options = _StoreOptions(ctypes.sizeof(_StoreOptions), dimensions, 0, threads, 0)
+    def create(cls, dimensions: int, threads: int = 0, fields: Sequence[tuple[str, str]] = ()) -> Store:
+        """With names and types of fields, rows have records; without, documents."""
+        declared = (_Field * len(fields))(*((name.encode(), kind.encode()) for name, kind in fields))
+        options = _StoreOptions(
+            ctypes.sizeof(_StoreOptions), dimensions, 0, threads, 0, 0, declared if fields else None, len(fields)
+        )
         handle, error = c_void_p(), _Error()
         _check(load().npv_create(byref(options), byref(handle), byref(error)), error)
         return cls(handle)
@@ -176,9 +212,13 @@ class Store:
         self._library.npv_close(self._handle)
         self._handle = c_void_p()
 
-    def add(self, vectors: Any, count: int, dimensions: int) -> None:
-        floats = _floats(vectors, count * dimensions)
-        batch = _Batch(ctypes.sizeof(_Batch), count, ctypes.cast(floats, POINTER(c_float)), None)
+    def add(
+        self, vectors: Any, count: int, dimensions: int, documents: Sequence[bytes] = (), records: bytes = b""
+    ) -> None:
+        """Documents are JSON texts; records stand back to back, as the fields say."""
+        floats = ctypes.cast(_floats(vectors, count * dimensions), POINTER(c_float))
+        texts = (c_char_p * count)(*documents) if documents else None
+        batch = _Batch(ctypes.sizeof(_Batch), count, floats, ctypes.cast(texts, c_void_p), None, records or None)
         _check(self._library.npv_add(self._handle, byref(batch), None, byref(self._error)), self._error)
 
     def save(self, path: str) -> None:
@@ -196,6 +236,13 @@ class Store:
             "origin": info.origin.decode(),
         }
 
+    def document(self, row: int) -> str:
+        text = c_void_p()
+        _check(self._library.npv_get_document(self._handle, row, byref(text), byref(self._error)), self._error)
+        copied = ctypes.string_at(text).decode() if text else ""
+        self._library.npv_free(text)
+        return copied
+
     def vectors(self) -> ctypes.Array:
         """All rows, one after the other, borrowed: valid until `close`."""
         info = self.info()
@@ -203,11 +250,21 @@ class Store:
         return ctypes.cast(pointer, POINTER(c_float * (info["rows"] * info["dimensions"]))).contents
 
     def prepare(
-        self, queries: Any, count: int, dimensions: int, k: int, exhaustive: bool = False, explain: Any = None
+        self,
+        queries: Any,
+        count: int,
+        dimensions: int,
+        k: int,
+        exhaustive: bool = False,
+        explain: Any = None,
+        condition: Filter | None = None,
     ) -> Callable[[], _Hits]:
         """A call of npv_search without arguments, so that timing it times little else. Pass its result to `take`."""
         floats = _floats(queries, count * dimensions)
-        options = _SearchOptions(ctypes.sizeof(_SearchOptions), 0, exhaustive, k, -math.inf, math.inf, None, 0, explain)
+        passing = condition.handle if condition else None
+        options = _SearchOptions(
+            ctypes.sizeof(_SearchOptions), 0, exhaustive, k, -math.inf, math.inf, None, 0, explain, passing
+        )
         pointer = ctypes.cast(floats, POINTER(c_float))
         handle, error, npv_search = self._handle, self._error, self._library.npv_search
 
@@ -218,10 +275,25 @@ class Store:
 
         return search
 
-    def explain(self, queries: Any, count: int, dimensions: int, k: int) -> dict[str, Any]:
+    def prepare_count(self, condition: Filter) -> Callable[[], int]:
+        """A call of npv_count_selected without arguments: how many rows pass."""
+        selection = _Selection(ctypes.sizeof(_Selection), condition.handle, None, 0, None, 0)
+        handle, error, npv_count_selected = self._handle, self._error, self._library.npv_count_selected
+
+        def count_selected() -> int:
+            count = c_uint64()
+            _check(npv_count_selected(handle, selection, count, error), error)
+            return count.value
+
+        return count_selected
+
+    def explain(
+        self, queries: Any, count: int, dimensions: int, k: int, condition: Filter | None = None
+    ) -> dict[str, Any]:
         """What one search did, under the names of npv_explain."""
         explain = _Explain(ctypes.sizeof(_Explain))
-        self.take(self.prepare(queries, count, dimensions, k, explain=ctypes.pointer(explain))())
+        told_to = ctypes.pointer(explain)
+        self.take(self.prepare(queries, count, dimensions, k, explain=told_to, condition=condition)())
         told = {name: getattr(explain, name) for name, _ in _Explain._fields_[1:]}
         return {**told, "plan": explain.plan.decode()}
 

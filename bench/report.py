@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Writes measured results into docs/benchmarks.md, between its two markers, so that no figure is typed by hand.
 
-    report.py [build/bench/results.json] [build/bench/plain.json]
+    report.py [build/bench/results.json] [build/bench/plain.json] [build/bench/filters.json]
 
-Takes the files that are there; without arguments both of build/bench.
+Takes the files that are there; without arguments all of build/bench.
 """
 
 from __future__ import annotations
@@ -66,6 +66,15 @@ def against_itself(results: dict[str, Any]) -> list[str]:
     return ["### npvec against its own plain scan", origin(results), table.markdown(table.PLAIN_HEADER, cells)]
 
 
+def filtered(results: dict[str, Any]) -> list[str]:
+    parts = ["### Filters", origin(results)]
+    for record in results["cases"]:
+        parts += [f"#### {table.title(record)}", record["description"][0].upper() + record["description"][1:] + "."]
+        parts += [table.markdown(header, cells) for header, cells in table.filtered_parts(record)]
+    wrong = sum(record["wrong_answers"] for record in results["cases"])
+    return [*parts, f"Answers of npvec that differ from those of the oracle, NumPy and SQLite: {wrong}."]
+
+
 def write(parts: list[str]) -> None:
     page = PAGE.read_text()
     if page.count(BEGIN) != 1 or page.count(END) != 1:
@@ -77,14 +86,15 @@ def write(parts: list[str]) -> None:
 
 def main() -> None:
     given = [Path(argument) for argument in sys.argv[1:]]
-    paths = given or [ROOT / "build" / "bench" / name for name in ("results.json", "plain.json")]
+    paths = given or [ROOT / "build" / "bench" / name for name in ("results.json", "plain.json", "filters.json")]
     parts = []
     for path in paths:
         if not given and not path.exists():
             continue
         results = json.loads(path.read_text())
-        is_plain = bool(results["cases"]) and "plain_p50_s" in results["cases"][0]
-        parts += against_itself(results) if is_plain else compared(results)
+        keys = results["cases"][0] if results["cases"] else {}
+        write_out = against_itself if "plain_p50_s" in keys else filtered if "filters" in keys else compared
+        parts += write_out(results)
     if not parts:
         raise SystemExit("report: no results: run `make bench` first")
     write(parts)

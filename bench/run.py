@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import machine
@@ -41,8 +42,8 @@ def parse() -> argparse.Namespace:
         metavar="N",
         help="rows taken of each --data file: sampled, or grown where it has fewer (default: all it has)",
     )
-    add("--sets", nargs="*", choices=SYNTHETIC, default=list(SYNTHETIC), help="bundled and self-made sets (all)")
-    add("--rows", type=whole, nargs="+", default=[1000, 10000], metavar="N", help="of self-made sets (1K 10K)")
+    add("--sets", nargs="*", choices=SYNTHETIC, help="bundled and self-made sets (all; --filters: spectrum)")
+    add("--rows", type=whole, nargs="+", metavar="N", help="of self-made sets (1K 10K; --filters: 100K)")
     add("--dims", type=whole, nargs="+", default=[384, 1536], metavar="N", help="of self-made sets (384 1536)")
     add("--k", type=whole, nargs="+", default=[10], metavar="N", help="nearest rows wanted (10)")
     add("--queries", type=whole, default=100, metavar="N", help="timed single queries (100)")
@@ -54,10 +55,19 @@ def parse() -> argparse.Namespace:
     add("--seconds", type=float, default=20, metavar="S", help="after these a slow system gets fewer queries (20)")
     add("--starts", type=int, default=3, metavar="N", help="cold processes for each system; 0: none (3)")
     add("--hnsw-rows", type=whole, default=100000, metavar="N", help="no HNSW above so many rows (100K)")
-    add("--plain-ratio", action="store_true", help="only npvec against its own scan of the float32 rows")
+    mode = parser.add_mutually_exclusive_group().add_argument
+    mode("--plain-ratio", action="store_true", help="only npvec against its own scan of the float32 rows")
+    mode("--filters", action="store_true", help="only filters: against NumPy, json.loads and SQLite")
     add("--list", action="store_true", help="name the systems, say which can be loaded, and stop")
     add("--out", type=Path, default=ROOT / "build" / "bench", metavar="DIR", help="for results (build/bench)")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.sets is None:
+        arguments.sets = ["spectrum"] if arguments.filters else list(SYNTHETIC)
+    if arguments.rows is None:
+        arguments.rows = [100000] if arguments.filters else [1000, 10000]
+    if arguments.filters:
+        arguments.systems = ["numpy"]
+    return arguments
 
 
 def cases(arguments: argparse.Namespace) -> Iterator:
@@ -114,8 +124,6 @@ def main() -> int:
 
 def measure(arguments: argparse.Namespace, chosen: list, missing: dict[str, str]) -> int:
     import campaign
-    import plain
-    import table
 
     options = campaign.Options(
         threads=arguments.threads,
@@ -130,10 +138,9 @@ def measure(arguments: argparse.Namespace, chosen: list, missing: dict[str, str]
         systems=chosen,
         work=arguments.out / "work",
     )
-    run, show = (plain.run_case, table.plain) if arguments.plain_ratio else (campaign.run_case, table.compared)
+    run, show, name = choose_measure(arguments)
     results = describe(arguments, chosen, missing)
     warn(results["load_average_before"], arguments.threads)
-    name = "plain.json" if arguments.plain_ratio else "results.json"
     arguments.out.mkdir(parents=True, exist_ok=True)
     for case in cases(arguments):
         print(f"bench: {case.name}: {len(case.rows)} x {case.dimensions}, {case.description}", file=sys.stderr)
@@ -146,6 +153,20 @@ def measure(arguments: argparse.Namespace, chosen: list, missing: dict[str, str]
     return finish(arguments, results)
 
 
+def choose_measure(arguments: argparse.Namespace) -> tuple[Callable, Callable, str]:
+    """What measures a case, what shows its records, and the file for them."""
+    import campaign
+    import filters
+    import plain
+    import table
+
+    if arguments.filters:
+        return filters.run_case, table.filtered, "filters.json"
+    if arguments.plain_ratio:
+        return plain.run_case, table.plain, "plain.json"
+    return campaign.run_case, table.compared, "results.json"
+
+
 def describe(arguments: argparse.Namespace, chosen: list, missing: dict[str, str]) -> dict:
     packages = sorted({package for kind in chosen for package in kind.packages})
     kept = ("k", "queries", "batch", "threads", "turn", "warm", "seconds", "starts", "hnsw_rows")
@@ -153,7 +174,7 @@ def describe(arguments: argparse.Namespace, chosen: list, missing: dict[str, str
         "day": time.strftime("%Y-%m-%d"),
         "machine": machine.describe(arguments.threads),
         "load_average_before": machine.load_average(),
-        "versions": machine.versions(packages),
+        "versions": machine.versions(packages) | ({"SQLite": sqlite3.sqlite_version} if arguments.filters else {}),
         "options": {name: getattr(arguments, name) for name in kept},
         "settings": {kind.name: kind.settings for kind in chosen},
         "missing": missing,
@@ -168,7 +189,7 @@ def warn(load: float | None, threads: int) -> None:
 
 
 def finish(arguments: argparse.Namespace, results: dict) -> int:
-    if not arguments.plain_ratio:
+    if not (arguments.plain_ratio or arguments.filters):
         draw(results, arguments.out)
     counts = [record.get("wrong_answers") for record in results["cases"]]
     counts += [result["wrong_answers"] for record in results["cases"] for result in record.get("results", [])]

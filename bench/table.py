@@ -15,6 +15,12 @@ PLAIN_HEADER = (
     "case", "k", "plain p50 ms", "p50 ms", "ratio", "batch ratio", "plan", "survivors", "bytes read", "coding s",
     "coding / plain",
 )  # fmt: skip
+FILTER_HEADER = (
+    "filter", "rows", "typed ms", "NumPy ms", "x NumPy", "NumPy all ms", "x NumPy all", "documents / typed",
+    "without / with", "filter us", "on documents us",
+)  # fmt: skip
+FIRST_USE_HEADER = ("first use of a field", "ms", "json.loads ms", "x json.loads")
+TEXT_HEADER = ("1,000 different texts", "rows", "us", "SQLite us", "x SQLite")
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -112,6 +118,62 @@ def share(part: float, whole: float) -> str:
 def plain(record: Row) -> str:
     """The line of one case for the terminal, under its own header: cases are minutes apart."""
     return "\n" + aligned([PLAIN_HEADER, plain_cells(record)])
+
+
+def filter_cells(record: Row) -> list[list[str]]:
+    return [
+        [
+            line["filter"],
+            f"{line['passing']:,}",
+            number(line["typed_p50_s"] * 1e3),
+            number(line["numpy_gather_p50_s"] * 1e3),
+            ratio(line["numpy_gather_p50_s"], line["typed_p50_s"]),
+            number(line["numpy_all_p50_s"] * 1e3),
+            ratio(line["numpy_all_p50_s"], line["typed_p50_s"]),
+            ratio(line["documents_p50_s"], line["typed_p50_s"]),
+            ratio(record["unfiltered_p50_s"], line["typed_p50_s"]),
+            number(line["typed_count_p50_s"] * 1e6),
+            number(line["documents_count_p50_s"] * 1e6),
+        ]
+        for line in record["filters"]
+    ]
+
+
+def first_use_cells(record: Row) -> list[list[str]]:
+    loads = record["json_loads_p50_s"]
+    return [
+        [line["field"], number(line["first_p50_s"] * 1e3), number(loads * 1e3), ratio(loads, line["first_p50_s"])]
+        for line in record["first_uses"]
+    ]
+
+
+def text_cells(record: Row) -> list[list[str]]:
+    return [
+        [
+            line["condition"],
+            f"{line['passing']:,}",
+            number(line["npvec_p50_s"] * 1e6),
+            number(line["sqlite_p50_s"] * 1e6),
+            ratio(line["sqlite_p50_s"], line["npvec_p50_s"]),
+        ]
+        for line in record["texts"]
+    ]
+
+
+def filtered_parts(record: Row) -> list[tuple[Sequence[str], list[list[str]]]]:
+    """The three tables of a case, each with its header."""
+    return [
+        (FILTER_HEADER, filter_cells(record)),
+        (FIRST_USE_HEADER, first_use_cells(record)),
+        (TEXT_HEADER, text_cells(record)),
+    ]
+
+
+def filtered(record: Row) -> str:
+    """The tables of one case for the terminal."""
+    parts = [f"\n{title(record)} ({record['description']})"]
+    parts += [aligned([header, *cells]) for header, cells in filtered_parts(record)]
+    return "\n\n".join(parts)
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> str:

@@ -29,11 +29,11 @@ class Npvec(System):
     def open(self, path: Path, cold: bool) -> None:
         self.store = self.npvec.Store.open_file(str(path), self.threads)
 
-    def prepare(self, queries: Any, k: int, exhaustive: bool = False) -> Search:
-        return self.store.prepare(queries, *queries.shape, k, exhaustive)
+    def prepare(self, queries: Any, k: int, exhaustive: bool = False, condition: Any = None) -> Search:
+        return self.store.prepare(queries, *queries.shape, k, exhaustive, condition=condition)
 
-    def explain(self, queries: Any, k: int) -> dict[str, Any]:
-        return self.store.explain(queries, *queries.shape, k)
+    def explain(self, queries: Any, k: int, condition: Any = None) -> dict[str, Any]:
+        return self.store.explain(queries, *queries.shape, k, condition)
 
     def scored(self, answer: Any) -> list[list[tuple[int, float]]]:
         return self.store.take(answer)
