@@ -11,9 +11,9 @@
 
 /* The values of a column in the order of npv_select. Freed by free_ranking. */
 typedef struct ranking {
-    uint32_t *rank;  /* of each code; equal values share one */
-    uint32_t *codes; /* one of each rank */
-    uint32_t count;  /* ranks */
+    uint32_t *rank;  /* of each code */
+    uint32_t *codes; /* of each rank */
+    uint32_t count;
 } ranking;
 
 static void free_ranking(ranking *order) {
@@ -64,22 +64,11 @@ static void sort(const npv_column_view *column, bool descending, uint32_t *codes
     merge(column, descending, room, half, count, codes);
 }
 
-static void number_ranks(const npv_column_view *column, ranking *order) {
-    uint32_t last = 0;
-    for (uint32_t i = 0; i < column->entry_count; i++) {
-        const uint32_t code = order->codes[i];
-        const bool next = i > 0 && compare(&column->entries[order->codes[last]], &column->entries[code], false) != 0;
-        last += next;
-        order->codes[last] = code;
-        order->rank[code] = last;
-    }
-    order->count = column->entry_count > 0 ? last + 1 : 0;
-}
-
 static npv_status rank_values(const npv_column_view *column, bool descending, ranking *order, npv_error *error) {
     const size_t count = column->entry_count;
     uint32_t *const room = malloc((count + 1) * sizeof *room);
-    *order = (ranking){malloc((count + 1) * sizeof *order->rank), malloc((count + 1) * sizeof *order->codes), 0};
+    *order = (ranking){malloc((count + 1) * sizeof *order->rank), malloc((count + 1) * sizeof *order->codes),
+                       column->entry_count};
     if (room == NULL || order->rank == NULL || order->codes == NULL) {
         free(room);
         free_ranking(order);
@@ -89,7 +78,8 @@ static npv_status rank_values(const npv_column_view *column, bool descending, ra
         order->codes[i] = i < column->head && descending ? column->head - 1 - i : i;
     sort(column, descending, order->codes, count, room);
     free(room);
-    number_ranks(column, order);
+    for (uint32_t i = 0; i < column->entry_count; i++)
+        order->rank[order->codes[i]] = i;
     return NPV_OK;
 }
 

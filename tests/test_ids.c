@@ -88,6 +88,7 @@ static void ids_are_unique_and_fit(void **state) {
     npv_error error = {0};
     npv_store *store = new_store();
     assert_int_equal(add(store, good, 3, &error), NPV_OK);
+    const size_t texts_size = store->ids.texts_size;
     assert_int_equal(add(store, there, 2, &error), NPV_E_EXISTS);
     expect(&error, NPV_E_EXISTS, "row 1: the id 'a' is that of row 0 already");
     assert_int_equal(add(store, twice, 2, &error), NPV_E_EXISTS);
@@ -103,6 +104,7 @@ static void ids_are_unique_and_fit(void **state) {
     assert_int_equal(npv_count(store), 3);
     assert_int_equal(id_count(store), 2);
     /* What failed left no id behind. */
+    assert_int_equal(store->ids.texts_size, texts_size);
     assert_int_equal(add(store, (const char *const[]){"b", "c"}, 2, &error), NPV_OK);
     expect_row(store, "b", 3);
     expect_row(store, "c", 4);

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "forge.h"
 #include "oracle.h"
 #include "store.h"
 
@@ -696,10 +697,38 @@ static void misspelt_fields_are_found(void **state) {
         selection.filter = good;
         must(npv_count_selected(store, &selection, &count, &error), &error);
         assert_int_equal(count, 1);
+        char *json = NULL;
+        const char *const fields[] = {"yaer"};
+        assert_int_equal(npv_get_fields(store, 0, fields, 1, &json, &error), typed ? NPV_E_NOT_FOUND : NPV_OK);
+        npv_free(json);
         npv_filter_free(filter);
         npv_filter_free(good);
         npv_close(store);
     }
+}
+
+/* Records of types that are not read are kept, but have no fields. */
+static void fields_that_are_not_read_cannot_be_named(void **state) {
+    (void)state;
+    const float vectors[] = {1, 2}, complex_numbers[] = {1, 2, 3, 4};
+    npv_buffer rows = forge_npy(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }", vectors, 8);
+    npv_buffer records =
+        forge_npy(1, "{'descr': [('z', '<c8')], 'fortran_order': False, 'shape': (2,), }", complex_numbers, 16);
+    npv_buffer zip = forge_zip((const forged_member[]){{"vectors.npy", {rows.data, rows.size}, false},
+                                                       {"metadata.npy", {records.data, records.size}, false}},
+                               2, "");
+    npv_facets facets;
+    npv_store *store = NULL;
+    npv_error error = {0};
+    forge_write(forge_path("complex.npz"), (npv_bytes){zip.data, zip.size});
+    must(npv_open(forge_path("complex.npz"), NULL, &store, &error), &error);
+    assert_int_equal(npv_get_facets(store, "z", NULL, &facets, &error), NPV_E_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "does not read its fields"));
+    npv_close(store);
+    forge_remove_files();
+    free(rows.data);
+    free(records.data);
+    free(zip.data);
 }
 
 /* ------------------------------------------------------------------------------------------------------- Threads -- */
@@ -708,11 +737,12 @@ enum { READERS = 3 };
 
 typedef struct shared {
     npv_store *store;
+    double best;
     atomic_bool done;
     atomic_ulong searches;
 } shared;
 
-/* Whatever is added meanwhile, hits pass the filter and there are as many as asked for. */
+/* Whatever comes and goes meanwhile, there are three copies of the best row that passes the filter. */
 static void *keep_searching(void *context) {
     shared *all = context;
     npv_filter *filter = NULL;
@@ -726,12 +756,27 @@ static void *keep_searching(void *context) {
         npv_hits hits = {0};
         right = npv_search(all->store, query, 1, &options, &hits, &error) == NPV_OK && hits.starts[1] == 3;
         for (size_t i = 0; right && i < 3; i++)
-            right = hits.hit[i].row % 4 == 1;
+            right = hits.hit[i].score == all->best;
         npv_hits_free(&hits);
         all->searches++;
     }
     npv_filter_free(filter);
     return right ? NULL : context;
+}
+
+static double best_score(npv_store *store) {
+    npv_filter *filter = NULL;
+    npv_search_options options = NPV_SEARCH_OPTIONS_INIT;
+    const float query[DIMENSIONS] = {1, 2, 3};
+    npv_error error = {0};
+    npv_hits hits;
+    must(npv_filter_new("year = 2001 AND tag = 't1'", NULL, &filter, &error), &error);
+    options.filter = filter;
+    must(npv_search(store, query, 1, &options, &hits, &error), &error);
+    const double best = hits.hit[0].score;
+    npv_hits_free(&hits);
+    npv_filter_free(filter);
+    return best;
 }
 
 static void readers_filter_while_one_writes(void **state) {
@@ -740,6 +785,7 @@ static void readers_filter_while_one_writes(void **state) {
     static float vectors[at_once * DIMENSIONS];
     const char *documents[at_once];
     shared all = {.done = false};
+    char path[64];
     pthread_t readers[READERS];
     oracle_random random = {9};
     npv_store_options options = NPV_STORE_OPTIONS_INIT;
@@ -747,6 +793,7 @@ static void readers_filter_while_one_writes(void **state) {
     npv_error error = {0};
     options.dimensions = DIMENSIONS;
     options.threads = 2;
+    snprintf(path, sizeof path, "/tmp/npvec-threads-%ld.npz", (long)getpid());
     for (size_t i = 0; i < at_once; i++)
         documents[i] = i % 4 == 1 ? "{\"year\": 2001, \"tag\": \"t1\"}" : "{\"year\": 2001, \"tag\": \"t2\"}";
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++)
@@ -755,16 +802,20 @@ static void readers_filter_while_one_writes(void **state) {
     given.vectors = vectors;
     given.documents = documents;
     must(npv_create(&options, &all.store, &error), &error);
-    must(npv_add(all.store, &given, NULL, &error), &error);
+    for (int i = 0; i < 3; i++)
+        must(npv_add(all.store, &given, NULL, &error), &error);
+    all.best = best_score(all.store);
     for (int i = 0; i < READERS; i++)
         assert_int_equal(pthread_create(&readers[i], NULL, keep_searching, &all), 0);
     for (int i = 0; i < 30; i++) {
-        const uint64_t row = (uint64_t)i * 4;
+        const uint64_t row = (uint64_t)(i % 5) * 64;
         npv_selection selection = NPV_SELECTION_INIT;
         selection.rows = &row;
         selection.row_count = 1;
         must(npv_add(all.store, &given, NULL, &error), &error);
         must(npv_delete(all.store, &selection, NULL, &error), &error);
+        if (i % 5 == 4)
+            must(npv_save(all.store, path, NULL, &error), &error);
     }
     all.done = true;
     for (int i = 0; i < READERS; i++) {
@@ -773,6 +824,7 @@ static void readers_filter_while_one_writes(void **state) {
         assert_null(wrong);
     }
     npv_close(all.store);
+    unlink(path);
 }
 
 int main(void) {
@@ -783,7 +835,8 @@ int main(void) {
         cmocka_unit_test(facets_of_records_keep_all_digits),
         cmocka_unit_test(fields_are_picked_from_documents),
         cmocka_unit_test(misspelt_fields_are_found),
+        cmocka_unit_test(fields_that_are_not_read_cannot_be_named),
         cmocka_unit_test(readers_filter_while_one_writes),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, forge_setup, forge_teardown);
 }
