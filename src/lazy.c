@@ -130,10 +130,11 @@ static bool codes_pay(npv_store *store, const npv_request *request) {
 /*
  * Once there are codes, a search reads a few rows of a mapped file. They need not stay resident: pages that are let go
  * remain in the system's cache. Otherwise a thousand searches would make most of the file count as our memory, because
- * the system maps its neighbours with every page. Letting go costs some page faults for each search, about 0.1 ms, which
- * does not pay for small files.
+ * the system maps its neighbours with every page: those in the same 64 KiB, and more where its cache has larger pieces;
+ * and a row may lie across two of them. Letting go costs some page faults for each search, about 0.1 ms, which does not
+ * pay for small files.
  */
-#define FAULT_AROUND ((uint64_t)64 << 10)
+#define FAULT_AROUND ((uint64_t)256 << 10)
 #define RESIDENT_SHARE 32
 #define SMALL_FILE ((uint64_t)64 << 20)
 
