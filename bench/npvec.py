@@ -171,7 +171,7 @@ def _floats(buffer: Any, count: int) -> ctypes.Array:
 
 
 class Filter:
-    """One npv_filter, freed with the object: keep it as long as the calls that were prepared with it."""
+    """One npv_filter, freed with the object; it belongs to no store."""
 
     def __init__(self, text: str) -> None:
         error = _Error()
@@ -265,6 +265,7 @@ class Store:
         options = _SearchOptions(
             ctypes.sizeof(_SearchOptions), 0, exhaustive, k, -math.inf, math.inf, None, 0, explain, passing
         )
+        options.kept = condition
         pointer = ctypes.cast(floats, POINTER(c_float))
         handle, error, npv_search = self._handle, self._error, self._library.npv_search
 
@@ -278,6 +279,7 @@ class Store:
     def prepare_count(self, condition: Filter) -> Callable[[], int]:
         """A call of npv_count_selected without arguments: how many rows pass."""
         selection = _Selection(ctypes.sizeof(_Selection), condition.handle, None, 0, None, 0)
+        selection.kept = condition
         handle, error, npv_count_selected = self._handle, self._error, self._library.npv_count_selected
 
         def count_selected() -> int:
