@@ -41,18 +41,6 @@ npv_status npv_store_check_field(const npv_store *store, const npv_path *path, s
     return fail_no_field(store, path, position, error);
 }
 
-static size_t first_position(const npv_filter_node *node, size_t path) {
-    size_t first = NPV_NO_POSITION;
-    const bool has_field = node->kind != NPV_FILTER_AND && node->kind != NPV_FILTER_OR && node->kind != NPV_FILTER_NOT;
-    if (has_field && node->path == path)
-        return node->position;
-    for (size_t i = 0; i < node->child_count; i++) {
-        const size_t position = first_position(node->children[i], path);
-        first = position < first ? position : first;
-    }
-    return first;
-}
-
 static bool has_rows(const npv_column *column, const uint64_t *live) {
     const npv_column_view view = npv_column_look(column);
     npv_bits_run run = {0, 0};
@@ -69,8 +57,7 @@ static bool has_rows(const npv_column *column, const uint64_t *live) {
 static npv_status filter_columns(npv_store *store, const npv_filter *filter, const npv_column ***columns,
                                  npv_error *error) {
     for (size_t i = 0; i < filter->path_count; i++) {
-        const size_t position = store->metadata == NPV_METADATA_TYPED ? first_position(filter->root, i) : 0;
-        const npv_status status = npv_store_check_field(store, &filter->paths[i], position, error);
+        const npv_status status = npv_store_check_field(store, &filter->paths[i], filter->positions[i], error);
         if (status != NPV_OK)
             return status;
     }
@@ -99,16 +86,9 @@ static npv_status check_filter(npv_store *store, const npv_filter *filter, npv_e
     npv_status status = filter_columns(store, filter, &columns, error);
     if (status != NPV_OK)
         return status;
-    size_t missing = filter->path_count, position = NPV_NO_POSITION;
-    for (size_t i = 0; i < filter->path_count && store->metadata != NPV_METADATA_TYPED; i++) {
-        const size_t found = first_position(filter->root, i);
-        if (found < position && !has_rows(columns[i], npv_store_live(store))) {
-            missing = i;
-            position = found;
-        }
-    }
-    if (missing < filter->path_count)
-        status = fail_no_field(store, &filter->paths[missing], position, error);
+    for (size_t i = 0; i < filter->path_count && status == NPV_OK && store->metadata != NPV_METADATA_TYPED; i++)
+        if (!has_rows(columns[i], npv_store_live(store)))
+            status = fail_no_field(store, &filter->paths[i], filter->positions[i], error);
     free(columns);
     return status;
 }

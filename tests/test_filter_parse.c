@@ -223,21 +223,21 @@ static void test_parameters_take_the_places_of_question_marks(void **state) {
     assert_tree_with("{\"a\": \"?\"}", "[]", "(= a '?')");
 }
 
-static void test_nodes_know_where_their_fields_stand(void **state) {
+static void test_fields_are_numbered_and_placed_as_they_are_named(void **state) {
     (void)state;
     npv_filter *filter;
     assert_int_equal(npv_filter_new("x = 1 AND (2 > \"y z\".w OR NOT x IN (1))", NULL, &filter, NULL), NPV_OK);
     assert_int_equal(filter->path_count, 2);
     const npv_filter_node *const either = filter->root->children[1];
-    assert_int_equal(filter->root->children[0]->position, 0);
-    assert_int_equal(either->children[0]->position, 15);
+    assert_int_equal(filter->positions[0], 0);
+    assert_int_equal(filter->positions[1], 15);
+    assert_int_equal(filter->root->children[0]->path, 0);
     assert_int_equal(either->children[0]->path, 1);
-    assert_int_equal(either->children[1]->children[0]->position, 30);
     assert_int_equal(either->children[1]->children[0]->path, 0);
     npv_filter_free(filter);
     assert_int_equal(npv_filter_new("{\"a\": {\"$lt\": 3}, \"b\": null}", NULL, &filter, NULL), NPV_OK);
-    assert_int_equal(filter->root->children[0]->position, 1);
-    assert_int_equal(filter->root->children[1]->position, 18);
+    assert_int_equal(filter->positions[0], 1);
+    assert_int_equal(filter->positions[1], 18);
     npv_filter_free(filter);
     npv_filter_free(NULL);
 }
@@ -558,7 +558,7 @@ int main(void) {
         cmocka_unit_test(test_the_last_of_many_digits_decides),
         cmocka_unit_test(test_the_locale_makes_no_difference),
         cmocka_unit_test(test_parameters_take_the_places_of_question_marks),
-        cmocka_unit_test(test_nodes_know_where_their_fields_stand),
+        cmocka_unit_test(test_fields_are_numbered_and_placed_as_they_are_named),
         cmocka_unit_test(test_mistakes_have_a_place_and_a_message),
         cmocka_unit_test(test_what_a_number_may_not_be),
         cmocka_unit_test(test_text_must_be_utf_8),

@@ -349,7 +349,7 @@ static void fields_have_the_same_values_in_both_byte_orders(void **state) {
         assert_true(values[4].real == (double)INFINITY);
         assert_int_equal(values[5].kind, NPV_VALUE_BOOL);
         assert_true(values[5].boolean);
-        assert_int_equal(values[7].kind, NPV_VALUE_BYTES);
+        assert_int_equal(values[7].kind, NPV_VALUE_STR);
         assert_int_equal(values[7].bytes.size, 1);
         assert_int_equal(values[8].kind, NPV_VALUE_DATETIME);
         assert_int_equal(values[8].time.ticks, -1);

@@ -68,6 +68,7 @@ void npv_filter_free(npv_filter *filter) {
         free(block);
     }
     free(filter->paths);
+    free(filter->positions);
     free(filter);
 }
 
@@ -117,11 +118,13 @@ static npv_status grow_paths(npv_builder *builder) {
     npv_filter *const filter = builder->filter;
     if (filter->path_count < builder->path_capacity)
         return NPV_OK;
-    const size_t capacity = 2 * filter->path_count + 1, size = capacity * sizeof *filter->paths;
-    npv_path *const grown = realloc(filter->paths, size);
-    if (grown == NULL)
-        return npv_fail_memory(builder->error, "a filter's fields", size);
-    filter->paths = grown;
+    const size_t capacity = 2 * filter->path_count + 1;
+    npv_path *const paths = realloc(filter->paths, capacity * sizeof *paths);
+    filter->paths = paths != NULL ? paths : filter->paths;
+    size_t *const positions = realloc(filter->positions, capacity * sizeof *positions);
+    filter->positions = positions != NULL ? positions : filter->positions;
+    if (paths == NULL || positions == NULL)
+        return npv_fail_memory(builder->error, "a filter's fields", capacity * sizeof *paths);
     builder->path_capacity = capacity;
     return NPV_OK;
 }
@@ -149,6 +152,7 @@ npv_status npv_build_field(npv_builder *builder, npv_path *path, npv_named_field
             (filter->path_count - place) * sizeof *builder->sorted);
     builder->sorted[place] = (uint16_t)filter->path_count;
     field->path = filter->path_count;
+    filter->positions[filter->path_count] = field->position;
     filter->paths[filter->path_count++] = *path;
     return NPV_OK;
 }
@@ -168,7 +172,7 @@ static npv_status push(npv_builder *builder, npv_filter_kind kind, npv_named_fie
     if (status != NPV_OK)
         return status;
     npv_filter_node *const node = memory;
-    *node = (npv_filter_node){.kind = kind, .position = field.position, .path = field.path};
+    *node = (npv_filter_node){.kind = kind, .path = field.path};
     node->values = value_count > 0 ? (npv_entry *)(void *)(node + 1) : NULL;
     node->value_count = value_count;
     *pushed = node;
@@ -230,12 +234,12 @@ npv_status npv_build_like(npv_builder *builder, npv_named_field field, npv_bytes
 
 npv_status npv_build_not(npv_builder *builder) {
     const size_t mark = npv_build_mark(builder) - 1;
-    void *memory;
+    void *memory = NULL;
     const npv_status status = npv_build_memory(builder, sizeof(npv_filter_node) + sizeof(npv_filter_node *), &memory);
     if (status != NPV_OK)
         return status;
     npv_filter_node *const node = memory, **const top = (npv_filter_node **)(void *)builder->nodes.data + mark;
-    *node = (npv_filter_node){.kind = NPV_FILTER_NOT, .position = (*top)->position, .child_count = 1};
+    *node = (npv_filter_node){.kind = NPV_FILTER_NOT, .child_count = 1};
     node->children = (npv_filter_node **)(void *)(node + 1);
     node->children[0] = *top;
     *top = node;
@@ -254,10 +258,8 @@ npv_status npv_build_group(npv_builder *builder, npv_filter_kind kind, size_t ma
     npv_filter_node *const node = memory;
     *node = (npv_filter_node){.kind = kind, .child_count = count};
     node->children = (npv_filter_node **)(void *)(node + 1);
-    if (count > 0) { /* otherwise the stack may have no memory yet */
+    if (count > 0) /* otherwise the stack may have no memory yet */
         memcpy(node->children, builder->nodes.data + mark * sizeof node, children_size);
-        node->position = node->children[0]->position;
-    }
     builder->nodes.size -= children_size;
     return npv_buffer_append(&builder->nodes, &node, sizeof node, builder->error);
 }

@@ -30,7 +30,6 @@ typedef struct npv_filter_node {
     npv_filter_kind kind;
     bool ignore_case;  /* LIKE: ASCII letters of either case match */
     bool with_null;    /* IN: NULL was in the list */
-    size_t position;   /* in the text, of the field, for errors */
     size_t path;       /* number of it; for conditions on a field */
     npv_entry *values; /* what the field is compared with; IN: sorted by class and value, all different */
     size_t value_count;
@@ -40,7 +39,8 @@ typedef struct npv_filter_node {
 
 struct npv_filter {
     npv_filter_node *root;
-    npv_path *paths; /* each once */
+    npv_path *paths;   /* each once, in the order in which the text names them */
+    size_t *positions; /* where in the text each is first named */
     size_t path_count;
     struct npv_filter_block *blocks; /* memory of nodes, values and their text */
 };

@@ -25,10 +25,20 @@ static npv_bytes little_endian_item(const npv_schema_field *field, const unsigne
     return (npv_bytes){room, field->size};
 }
 
+static bool is_ascii(npv_bytes bytes) {
+    for (size_t i = 0; i < bytes.size; i++)
+        if (bytes.data[i] >= 0x80)
+            return false;
+    return true;
+}
+
 npv_value npv_record_value(const npv_schema_field *field, const unsigned char *record, unsigned char *room) {
     unsigned char number[8];
     const npv_bytes item = little_endian_item(field, record + field->offset, room, number);
-    return npv_value_of_item(field->letter, item, field->time);
+    npv_value value = npv_value_of_item(field->letter, item, field->time);
+    if (value.kind == NPV_VALUE_BYTES && is_ascii(value.bytes))
+        value.kind = NPV_VALUE_STR;
+    return value;
 }
 
 /* ---------------------------------------------------------------------------------------------------- Checking -- */
@@ -109,6 +119,8 @@ static npv_status write_value(const npv_schema_field *field, npv_value value, np
         return write_utf32(value.bytes, utf8, fragment, error);
     case NPV_VALUE_BYTES:
         return npv_value_write_bytes(fragment, value.bytes, error);
+    case NPV_VALUE_STR:
+        return npv_value_write_str(fragment, value.bytes, error);
     default:
         return write_time(field, value.time, fragment, error);
     }
