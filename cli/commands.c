@@ -52,17 +52,19 @@ void cli_refuse_to_overwrite(const char *path, bool force) {
         cli_fail("%s: the file is there already; --force replaces it", path);
 }
 
-char *cli_get_document(npv_store *store, const char *path, uint64_t row) {
+void cli_miss_document(npv_store *store, const char *path, const npv_error *error) {
     static bool said;
+    if (error->code != NPV_E_UNSUPPORTED || cli_get_info(store).metadata != NPV_METADATA_TYPED)
+        cli_fail_npv(path, error);
+    if (!said)
+        cli_warn("%s: %s", path, error->message);
+    said = true;
+}
+
+char *cli_get_document(npv_store *store, const char *path, uint64_t row) {
     npv_error error;
     char *document = NULL;
-    if (cli_get_info(store).metadata != NPV_METADATA_TYPED) {
-        if (npv_get_document(store, row, &document, &error) != NPV_OK)
-            cli_fail_npv(path, &error);
-        return document;
-    }
-    if (!said)
-        cli_warn("%s: its metadata is a structured array, which is not shown as documents", path);
-    said = true;
-    return NULL;
+    if (npv_get_document(store, row, &document, &error) != NPV_OK)
+        cli_miss_document(store, path, &error);
+    return document;
 }

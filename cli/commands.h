@@ -8,11 +8,15 @@
 #include "report.h"
 
 extern const cli_command cli_add;
+extern const cli_command cli_count;
 extern const cli_command cli_create;
+extern const cli_command cli_delete;
 extern const cli_command cli_export;
+extern const cli_command cli_facet;
 extern const cli_command cli_get;
 extern const cli_command cli_info;
 extern const cli_command cli_search;
+extern const cli_command cli_upsert;
 
 /* Opens the store or ends the process. */
 npv_store *cli_open_store(const char *path);
@@ -31,9 +35,12 @@ bool cli_exists(const char *path);
 void cli_refuse_to_overwrite(const char *path, bool force);
 
 /*
- * The document of a row as JSON, the caller's to free; NULL if it has none. Typed metadata counts as none, and is said
- * so once.
+ * The document of a row as JSON, the caller's to free; NULL if it has none. Typed fields that npvec does not read count
+ * as none, and are said so once.
  */
 char *cli_get_document(npv_store *store, const char *path, uint64_t row);
+
+/* A document could not be had: ends the process, but for fields as above. */
+void cli_miss_document(npv_store *store, const char *path, const npv_error *error);
 
 #endif

@@ -11,12 +11,14 @@
 #include "progress.h"
 #include "table.h"
 
-enum { FORMAT = CLI_LONG, NO_VECTORS, VECTOR_FIELD, COMPRESS, FORCE, JSON };
+enum { FORMAT = CLI_LONG, NO_VECTORS, VECTOR_FIELD, NO_IDS, ID_FIELD, COMPRESS, FORCE, JSON };
 
 static const cli_option OPTIONS[] = {
     {FORMAT, "format", "FORMAT", "npz, npy, jsonl or fvecs, where the name of OUTPUT does not tell"},
     {NO_VECTORS, "no-vectors", NULL, "JSON Lines: documents alone"},
     {VECTOR_FIELD, "vector-field", "NAME", "JSON Lines: the member for the vector (default: vector)"},
+    {NO_IDS, "no-ids", NULL, "JSON Lines: without the ids of a store that has some"},
+    {ID_FIELD, "id-field", "NAME", "JSON Lines: the member for the id (default: id)"},
     {COMPRESS, "compress", NULL, ".npz: deflate the file: smaller, slower to open"},
     {FORCE, "force", NULL, "replace a file that is there already"},
     {JSON, "json", NULL, "print the result as JSON"},
@@ -25,8 +27,8 @@ static const cli_option OPTIONS[] = {
 
 typedef struct export_settings {
     cli_format format;
-    const char *vector_field;
-    bool no_vectors, compress, force, json;
+    const char *vector_field, *id_field;
+    bool no_vectors, no_ids, compress, force, json;
 } export_settings;
 
 static void set(export_settings *settings, int key) {
@@ -39,8 +41,12 @@ static void set(export_settings *settings, int key) {
     case VECTOR_FIELD:
         settings->vector_field = optarg;
         break;
+    case ID_FIELD:
+        settings->id_field = optarg;
+        break;
     default:
         settings->no_vectors = settings->no_vectors || key == NO_VECTORS;
+        settings->no_ids = settings->no_ids || key == NO_IDS;
         settings->compress = settings->compress || key == COMPRESS;
         settings->force = settings->force || key == FORCE;
         settings->json = settings->json || key == JSON;
@@ -61,20 +67,31 @@ static void check(const export_settings *settings, const char *output) {
         cli_fail_usage("--%s goes with JSON Lines", settings->no_vectors ? "no-vectors" : "vector-field");
     if (settings->no_vectors && settings->vector_field != NULL)
         cli_fail_usage("--vector-field and --no-vectors exclude each other");
+    if ((settings->no_ids || settings->id_field != NULL) && !jsonl)
+        cli_fail_usage("--%s goes with JSON Lines", settings->no_ids ? "no-ids" : "id-field");
+    if (settings->no_ids && settings->id_field != NULL)
+        cli_fail_usage("--id-field and --no-ids exclude each other");
     if (settings->compress && settings->format != CLI_FORMAT_NPZ)
         cli_fail_usage("--compress goes with .npz");
     if (strcmp(output, "-") == 0 && (settings->json || settings->format == CLI_FORMAT_NPZ))
         cli_fail_usage("%s needs a file, not standard output", settings->json ? "--json" : "--format npz");
 }
 
+/* The name of a member, or NULL where it is not wanted. */
+static const char *member_name(bool unwanted, const char *given, const char *usual) {
+    return unwanted ? NULL : given == NULL ? usual : given;
+}
+
 static void write_rows(npv_store *store, const char *path, const export_settings *settings, FILE *file) {
-    const char *vector_field = settings->vector_field == NULL ? "vector" : settings->vector_field;
+    const bool no_ids = settings->no_ids || cli_get_info(store).ids == 0;
+    const cli_members_added added = {member_name(no_ids, settings->id_field, "id"),
+                                     member_name(settings->no_vectors, settings->vector_field, "vector")};
     if (settings->format == CLI_FORMAT_NPY)
         cli_write_npy(store, file);
     else if (settings->format == CLI_FORMAT_FVECS)
         cli_write_fvecs(store, file);
     else
-        cli_write_jsonl(store, path, settings->no_vectors ? NULL : vector_field, file);
+        cli_write_jsonl(store, path, added, file);
 }
 
 static void write_file(npv_store *store, const char *path, const char *output, const export_settings *settings) {
@@ -127,8 +144,8 @@ const cli_command cli_export = {
     "export",
     "write a store in another format",
     "STORE.npz OUTPUT [options]",
-    "Writes the rows of a store to a file: .npz (vectors and documents), .npy (vectors), .jsonl (documents with\n"
-    "their vectors) or .fvecs (vectors). - writes JSON Lines to standard output.",
+    "Writes the rows of a store to a file: .npz (everything), .npy (vectors), .jsonl (documents with their ids and\n"
+    "vectors) or .fvecs (vectors). - writes JSON Lines to standard output.",
     OPTIONS,
     run,
 };

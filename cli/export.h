@@ -11,7 +11,12 @@
 void cli_write_npy(npv_store *store, FILE *file);
 void cli_write_fvecs(npv_store *store, FILE *file);
 
-/* One object a row: its document and the member `vector_field`; documents alone if that is NULL. */
-void cli_write_jsonl(npv_store *store, const char *path, const char *vector_field, FILE *file);
+/* Members that are added to documents; NULL: not wanted. */
+typedef struct cli_members_added {
+    const char *id, *vector;
+} cli_members_added;
+
+/* One object a row: its document with these members; documents alone if there are none. */
+void cli_write_jsonl(npv_store *store, const char *path, cli_members_added added, FILE *file);
 
 #endif

@@ -57,54 +57,89 @@ void cli_write_npy(npv_store *store, FILE *file) {
 
 /* ---------------------------------------------------------------------------------------------------- JSON Lines -- */
 
-static bool is_object(const char *document) {
-    return document[0] == '{';
-}
-
-static void write_vector_member(const char *name, const float *vector, size_t dimensions, FILE *file) {
+static void write_name(const char *name, FILE *file) {
     cli_buffer text = {0};
     cli_append_json_string(&text, name, strlen(name));
+    cli_append(&text, ": ", 2);
     cli_print_json(file, (cli_span){text.text, text.size});
-    fputs(": [", file);
-    for (size_t i = 0; i < dimensions; i++)
-        fprintf(file, "%s%.9g", i > 0 ? ", " : "", (double)vector[i]);
-    fputs("]}\n", file);
     free(text.text);
 }
 
-/* The head of an object that is a document, up to where another member can follow. */
-static void write_members(const char *path, uint64_t row, const char *document, const char *vector_field, FILE *file) {
-    cli_span value;
-    if (!is_object(document))
-        cli_fail("%s: row %" PRIu64 ": expected a document that is an object, to put the vector into; --no-vectors "
-                 "writes documents of any kind",
-                 path, row);
-    if (cli_find_member(document, vector_field, &value))
-        cli_fail("%s: row %" PRIu64
-                 ": its document has a member \"%s\" already; choose another name for the vector with "
-                 "--vector-field",
-                 path, row, vector_field);
-    const size_t size = strlen(document) - 1; /* without the closing bracket */
-    cli_print_json(file, (cli_span){document, size});
-    fputs(size > 1 ? ", " : "", file);
+/* null for a row without an id: whoever reads the line sees that none was forgotten. */
+static void write_id(npv_store *store, const char *path, uint64_t row, FILE *file) {
+    npv_error error;
+    const char *id;
+    if (npv_get_id(store, row, &id, &error) != NPV_OK)
+        cli_fail_npv(path, &error);
+    cli_buffer text = {0};
+    if (id == NULL)
+        cli_append(&text, "null", 4);
+    else
+        cli_append_json_string(&text, id, strlen(id));
+    cli_print_json(file, (cli_span){text.text, text.size});
+    free(text.text);
 }
 
-void cli_write_jsonl(npv_store *store, const char *path, const char *vector_field, FILE *file) {
-    const npv_info info = cli_get_info(store);
-    const float *vectors = npv_vectors(store);
-    for (uint64_t row = 0; row < info.rows && !ferror(file); row++) {
+static void write_vector(const float *vector, size_t dimensions, FILE *file) {
+    fputc('[', file);
+    for (size_t i = 0; i < dimensions; i++)
+        fprintf(file, "%s%.9g", i > 0 ? ", " : "", (double)vector[i]);
+    fputc(']', file);
+}
+
+/* Ends the process if the document cannot take the member. */
+static void check_member(const char *path, uint64_t row, const char *document, const char *name, const char *what) {
+    cli_span value;
+    if (document[0] != '{')
+        cli_fail("%s: row %" PRIu64 ": expected a document that is an object, to put the %s into; --no-%ss writes "
+                 "documents of any kind",
+                 path, row, what, what);
+    if (cli_find_member(document, name, &value))
+        cli_fail("%s: row %" PRIu64 ": its document has a member \"%s\" already; choose another name for the %s with "
+                 "--%s-field",
+                 path, row, name, what, what);
+}
+
+static void write_object(npv_store *store, const char *path, uint64_t row, const char *document,
+                         cli_members_added added, FILE *file) {
+    const cli_span members = {document + 1, strlen(document) - 2};
+    const char *between = "";
+    fputc('{', file);
+    if (added.id != NULL) {
+        check_member(path, row, document, added.id, "id");
+        write_name(added.id, file);
+        write_id(store, path, row, file);
+        between = ", ";
+    }
+    if (added.vector != NULL)
+        check_member(path, row, document, added.vector, "vector");
+    if (members.size > 0) {
+        fputs(between, file);
+        cli_print_json(file, members);
+        between = ", ";
+    }
+    if (added.vector != NULL) {
+        const size_t dimensions = cli_get_info(store).dimensions;
+        fputs(between, file);
+        write_name(added.vector, file);
+        write_vector(npv_vectors(store) + row * dimensions, dimensions, file);
+    }
+    fputs("}\n", file);
+}
+
+static void write_document(const char *document, FILE *file) {
+    cli_print_json(file, (cli_span){document, strlen(document)});
+    fputc('\n', file);
+}
+
+void cli_write_jsonl(npv_store *store, const char *path, cli_members_added added, FILE *file) {
+    const uint64_t rows = npv_count(store);
+    for (uint64_t row = 0; row < rows && !ferror(file); row++) {
         char *document = cli_get_document(store, path, row);
-        if (vector_field == NULL) {
-            const char *line = document == NULL ? "null" : document;
-            cli_print_json(file, (cli_span){line, strlen(line)});
-            fputc('\n', file);
-        } else {
-            if (document == NULL)
-                fputc('{', file);
-            else
-                write_members(path, row, document, vector_field, file);
-            write_vector_member(vector_field, vectors + row * info.dimensions, info.dimensions, file);
-        }
+        if (added.id == NULL && added.vector == NULL)
+            write_document(document == NULL ? "null" : document, file);
+        else
+            write_object(store, path, row, document == NULL ? "{}" : document, added, file);
         npv_free(document);
         cli_progress_update(row + 1);
     }

@@ -1,9 +1,11 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "commands.h"
+#include "fields.h"
 #include "json_text.h"
 #include "table.h"
 
@@ -25,7 +27,7 @@ static const char *kind_name(npv_metadata_kind kind) {
     return kind == NPV_METADATA_NONE ? "none" : kind == NPV_METADATA_DOCUMENTS ? "documents" : "typed";
 }
 
-static void print_json(const char *path, const npv_info *info) {
+static void print_json(const char *path, const npv_info *info, const npv_schema *schema) {
     printf("{\"path\": ");
     cli_print_json_string(path);
     printf(
@@ -33,19 +35,35 @@ static void print_json(const char *path, const npv_info *info) {
         file_size(path), info->rows, info->dimensions, info->normalize ? "true" : "false", kind_name(info->metadata));
     printf(", \"mapped\": %s, \"origin\": ", info->mapped ? "true" : "false");
     cli_print_json_string(info->origin);
-    printf(", \"kernels\": \"%s\", \"threads\": %u}\n", info->kernels, info->threads);
+    printf(", \"kernels\": \"%s\", \"threads\": %u, \"ids\": %" PRIu64, info->kernels, info->threads, info->ids);
+    cli_print_fields_member(schema->fields, schema->field_count);
+    printf("}\n");
 }
 
-static void print_facts(const char *path, const npv_info *info) {
+static void print_facts(const char *path, const npv_info *info, const npv_schema *schema) {
+    cli_buffer fields = {0};
+    cli_append_fields(&fields, schema->fields, schema->field_count);
     cli_print_line("file         %s", path);
     cli_print_line("bytes        %" PRIu64, file_size(path));
     cli_print_line("rows         %" PRIu64, info->rows);
+    cli_print_line("ids          %" PRIu64, info->ids);
     cli_print_line("dimensions   %zu", info->dimensions);
     cli_print_line("normalized   %s", info->normalize ? "yes" : "no");
     cli_print_line("metadata     %s", kind_name(info->metadata));
+    if (fields.size > 0)
+        cli_print_line("fields       %s", fields.text);
     cli_print_line("vectors      %s", info->origin);
     cli_print_line("kernels      %s", info->kernels);
     cli_print_line("threads      %u", info->threads);
+    free(fields.text);
+}
+
+static npv_schema get_schema(npv_store *store, const char *path) {
+    npv_error error;
+    npv_schema schema = {.size = sizeof schema};
+    if (npv_get_schema(store, &schema, &error) != NPV_OK)
+        cli_fail_npv(path, &error);
+    return schema;
 }
 
 static int run(int argc, char **argv) {
@@ -56,10 +74,11 @@ static int run(int argc, char **argv) {
         cli_fail_usage("expected the name of one store, found %d", argc - optind);
     npv_store *store = cli_open_store(argv[optind]);
     const npv_info info = cli_get_info(store);
+    const npv_schema schema = get_schema(store, argv[optind]);
     if (json)
-        print_json(argv[optind], &info);
+        print_json(argv[optind], &info, &schema);
     else
-        print_facts(argv[optind], &info);
+        print_facts(argv[optind], &info, &schema);
     npv_close(store);
     return CLI_DONE;
 }

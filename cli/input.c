@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "lines.h"
+#include "member.h"
 
 static const struct {
     const char *name;
@@ -51,6 +52,10 @@ cli_format cli_format_of_input(const char *path) {
 void cli_read_input(const cli_input *input, cli_adder *adder) {
     if (input->documents_path != NULL && (input->format == CLI_FORMAT_JSONL || input->format == CLI_FORMAT_CSV))
         cli_fail_usage("--metadata goes with files that hold vectors alone, and %s has documents of its own",
+                       cli_input_name(input->path));
+    if (input->id_field_given && input->documents_path == NULL &&
+        (input->format == CLI_FORMAT_NPY || input->format == CLI_FORMAT_FVECS))
+        cli_fail_usage("--id-field goes with documents, and %s has none; name a file with them with --metadata",
                        cli_input_name(input->path));
     switch (input->format) {
     case CLI_FORMAT_NPZ:
@@ -100,14 +105,19 @@ cli_documents *cli_open_documents(const char *path) {
     return documents;
 }
 
-char *cli_next_document(cli_documents *documents, const char *vectors_path) {
+char *cli_next_document(cli_documents *documents, const cli_input *input, char **id) {
     char *text;
     size_t size;
     if (!cli_next_filled_line(&documents->lines, &text, &size))
         cli_fail("%s: expected a document for each vector of %s, one a line, found only %" PRIu64,
-                 documents->lines.path, vectors_path, documents->count);
+                 documents->lines.path, cli_input_name(input->path), documents->count);
     documents->count++;
-    return cli_copy_document(text, size, cli_lines_place(&documents->lines));
+    *id = NULL;
+    if (input->id_field == NULL)
+        return cli_copy_document(text, size, cli_lines_place(&documents->lines));
+    cli_object object = {.text = text, .size = size, .wanted = "an id", .place = cli_lines_place(&documents->lines)};
+    *id = cli_take_id(&object, input->id_field);
+    return cli_take_rest(&object);
 }
 
 void cli_close_documents(cli_documents *documents, const char *vectors_path) {

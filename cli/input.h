@@ -29,6 +29,8 @@ typedef struct cli_input {
     const char *path;
     cli_format format;
     const char *vector_field;   /* member or column that holds the vector; NULL: "vector", or else "embedding" */
+    const char *id_field;       /* member or column that holds the id; NULL: rows have none, but in an .npz */
+    bool id_field_given;        /* and not only taken for granted */
     const char *documents_path; /* JSON Lines with the documents of a file that holds vectors alone, or NULL */
     bool infer;                 /* CSV: numbers, true, false and null are not strings */
 } cli_input;
@@ -46,8 +48,11 @@ typedef struct cli_documents cli_documents;
 /* NULL for a NULL path. */
 cli_documents *cli_open_documents(const char *path);
 
-/* The document of the next vector, the caller's; NULL for `null`. Ends the process when there are too few. */
-char *cli_next_document(cli_documents *documents, const char *vectors_path);
+/*
+ * The document of the next vector and the id in it, the caller's; NULL for `null`, and without `id_field`. Ends the
+ * process when there are too few.
+ */
+char *cli_next_document(cli_documents *documents, const cli_input *input, char **id);
 
 /* Ends the process when there are too many. */
 void cli_close_documents(cli_documents *documents, const char *vectors_path);

@@ -24,10 +24,12 @@ typedef struct csv_reader {
     cli_place place; /* where the record begins */
     char **names;    /* of the columns; NULL before the header was read */
     size_t columns;
-    size_t vector_column;
+    size_t vector_column; /* SIZE_MAX before the header was read */
+    size_t id_column;     /* SIZE_MAX: there is none */
 
     /* The record so far. */
     size_t cell;
+    char *id;
     cli_buffer document;
     cli_vector vector;
 } csv_reader;
@@ -53,23 +55,27 @@ static void take_name(csv_reader *reader, const char *text, size_t size) {
     reader->names[reader->columns++] = name;
 }
 
-static bool find_column(csv_reader *reader, const char *name) {
+static bool find_column(const csv_reader *reader, const char *name, size_t *column) {
     for (size_t i = 0; i < reader->columns; i++)
         if (strcmp(reader->names[i], name) == 0) {
-            reader->vector_column = i;
+            *column = i;
             return true;
         }
     return false;
 }
 
 static void end_header(csv_reader *reader) {
-    const char *name = reader->input->vector_field;
-    const bool is_there =
-        name != NULL ? find_column(reader, name) : find_column(reader, "vector") || find_column(reader, "embedding");
+    const char *name = reader->input->vector_field, *id = reader->input->id_field;
+    size_t *const column = &reader->vector_column;
+    const bool is_there = name != NULL
+                              ? find_column(reader, name, column)
+                              : find_column(reader, "vector", column) || find_column(reader, "embedding", column);
     if (!is_there)
         cli_fail_at(reader->place,
                     "expected a column \"%s\" with the vectors, found none; name it with --vector-column",
                     name == NULL ? "vector" : name);
+    if (id != NULL && !find_column(reader, id, &reader->id_column))
+        cli_fail_at(reader->place, "expected a column \"%s\" with the ids, found none; name it with --id-field", id);
 }
 
 /* ------------------------------------------------------------------------------------------------------ Records -- */
@@ -141,17 +147,27 @@ static void take_value(csv_reader *reader, const char *cell, size_t size) {
         cli_fail_at(reader->place, "expected a document of at most %d bytes, found more", NPV_MAX_DOCUMENT_BYTES);
 }
 
+static void take_id(csv_reader *reader, const char *cell, size_t size) {
+    check_text(reader, cell, size);
+    reader->id = cli_copy(cell, size);
+}
+
 static void end_record(csv_reader *reader) {
     if (reader->cell != reader->columns)
         cli_fail_at(reader->place, "expected %zu cells, found %zu", reader->columns, reader->cell);
     char *document = NULL;
-    if (reader->columns > 1) {
+    if (reader->columns > (reader->id_column == SIZE_MAX ? 1u : 2u)) {
         cli_buffer json = {0};
         cli_append_format(&json, "{%s}", reader->document.size > 0 ? reader->document.text : "");
         document = json.text;
     }
-    cli_add_row(reader->adder, reader->vector.values, reader->vector.count, document, reader->place);
+    cli_add_row(reader->adder, &(cli_new_row){.vector = reader->vector.values,
+                                              .dimensions = reader->vector.count,
+                                              .document = document,
+                                              .id = reader->id,
+                                              .place = reader->place});
     reader->document.size = reader->vector.count = 0;
+    reader->id = NULL;
 }
 
 /* ------------------------------------------------------------------------------------------------------- libcsv -- */
@@ -168,6 +184,8 @@ static void take_cell(void *cell, size_t size, void *context) {
         cli_fail_at(reader->place, "expected %zu cells, found more", reader->columns);
     if (reader->cell == reader->vector_column)
         take_vector(reader, cell == NULL ? "" : cell);
+    else if (cell != NULL && reader->cell == reader->id_column)
+        take_id(reader, cell, size);
     else if (cell != NULL)
         take_value(reader, cell, size);
     reader->cell++;
@@ -217,7 +235,11 @@ static void read_records(struct csv_parser *parser, csv_reader *reader, cli_line
 void cli_read_csv(const cli_input *input, cli_adder *adder) {
     struct csv_parser parser;
     cli_lines lines = cli_open_lines(input->path);
-    csv_reader reader = {.input = input, .adder = adder, .place = {lines.path, NULL, 0}, .vector_column = SIZE_MAX};
+    csv_reader reader = {.input = input,
+                         .adder = adder,
+                         .place = {lines.path, NULL, 0},
+                         .vector_column = SIZE_MAX,
+                         .id_column = SIZE_MAX};
     if (csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI | CSV_APPEND_NULL | CSV_EMPTY_IS_NULL) != 0)
         cli_fail("out of memory: the CSV parser");
     csv_set_space_func(&parser, no_space);

@@ -51,8 +51,10 @@ void cli_read_fvecs(const cli_input *input, cli_adder *adder) {
     size_t dimensions;
     for (cli_place place = {path, "row", 0}; read_dimensions(file, &dimensions, place); place.number++) {
         read_vector(file, dimensions, vector, bytes, place);
-        char *document = documents == NULL ? NULL : cli_next_document(documents, path);
-        cli_add_row(adder, vector, dimensions, document, place);
+        cli_new_row row = {.vector = vector, .dimensions = dimensions, .place = place};
+        if (documents != NULL)
+            row.document = cli_next_document(documents, input, &row.id);
+        cli_add_row(adder, &row);
     }
     cli_close_documents(documents, path);
     if (file != stdin)

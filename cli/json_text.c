@@ -119,13 +119,18 @@ bool cli_find_member(const char *json, const char *name, cli_span *value) {
 
 /* ------------------------------------------------------------------------------------------------------ Writing -- */
 
-void cli_append_value(cli_buffer *buffer, cli_span value) {
+bool cli_append_string(cli_buffer *buffer, cli_span value) {
     json_t *decoded = decode_string(value);
-    if (decoded != NULL)
-        cli_append(buffer, json_string_value(decoded), json_string_length(decoded));
-    else
-        cli_append(buffer, value.text, value.size);
+    if (decoded == NULL)
+        return false;
+    cli_append(buffer, json_string_value(decoded), json_string_length(decoded));
     json_decref(decoded);
+    return true;
+}
+
+void cli_append_value(cli_buffer *buffer, cli_span value) {
+    if (!cli_append_string(buffer, value))
+        cli_append(buffer, value.text, value.size);
 }
 
 void cli_append_json_string(cli_buffer *buffer, const char *text, size_t size) {

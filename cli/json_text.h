@@ -35,6 +35,9 @@ bool cli_key_is(cli_span key, const char *name);
 /* Finds the member `name`; false if there is none or `json` is not an object. */
 bool cli_find_member(const char *json, const char *name, cli_span *value);
 
+/* Appends the text that a JSON string spells; false if the value is none, or spells no text. */
+bool cli_append_string(cli_buffer *buffer, cli_span value);
+
 /* Appends what a JSON string spells; other values, and strings that spell no text, as they stand. */
 void cli_append_value(cli_buffer *buffer, cli_span value);
 

@@ -8,7 +8,8 @@
 
 #include "commands.h"
 
-static const cli_command *const COMMANDS[] = {&cli_create, &cli_add, &cli_search, &cli_get, &cli_info, &cli_export};
+static const cli_command *const COMMANDS[] = {&cli_create, &cli_add,   &cli_upsert, &cli_search, &cli_get,
+                                              &cli_count,  &cli_facet, &cli_delete, &cli_info,   &cli_export};
 
 #define COMMAND_COUNT (sizeof COMMANDS / sizeof *COMMANDS)
 
@@ -59,7 +60,8 @@ static int help(int argc, char **argv) {
 
 static int run(int argc, char **argv) {
     if (argc < 2)
-        cli_fail_usage("expected a command: create, add, search, get, info or export");
+        cli_fail_usage("expected a command: create, add, upsert, search, get, count, facet, delete, info "
+                       "or export");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_help();
         return CLI_DONE;

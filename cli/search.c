@@ -8,28 +8,33 @@
 #include "commands.h"
 #include "hits.h"
 #include "query.h"
+#include "where.h"
 
-enum { VECTOR = CLI_LONG, ROW, METRIC, MIN_SCORE, MAX_DISTANCE, FIELDS, JSON };
+enum { VECTOR = CLI_LONG, ROW, ID, METRIC, MIN_SCORE, MAX_DISTANCE, WHERE, PARAM, FIELDS, JSON };
 
 static const cli_option OPTIONS[] = {
     {VECTOR, "vector", "FILE",
      "the query, or several: .npy, .npz, or text: numbers or JSON arrays of them;\n"
      "- reads text from standard input"},
     {ROW, "row", "N", "more like this row, which is itself left out"},
+    {ID, "id", "ID", "more like the row with this id"},
     {'k', NULL, "N", "most hits for a query (default: 10)"},
     {METRIC, "metric", "METRIC", "cosine (default), dot or euclidean"},
     {MIN_SCORE, "min-score", "X", "cosine and dot: only rows that score at least X"},
     {MAX_DISTANCE, "max-distance", "X", "euclidean: only rows at most X away"},
-    {FIELDS, "fields", "A,B,...", "show only these members of the documents, each in a column"},
+    {WHERE, "where", "FILTER", CLI_WHERE_HELP},
+    {PARAM, "param", "VALUE", CLI_PARAM_HELP},
+    {FIELDS, "fields", "A,B,...", CLI_FIELDS_HELP},
     {JSON, "json", NULL, "print the hits as JSON"},
     {0},
 };
 
 typedef struct search_settings {
-    const char *vector;
+    const char *vector, *id;
     bool has_row;
     uint64_t row;
     npv_search_options search;
+    cli_where where;
     cli_shown shown;
 } search_settings;
 
@@ -52,6 +57,9 @@ static void set(search_settings *settings, int key) {
         settings->has_row = true;
         settings->row = cli_parse_natural("--row", optarg, 0);
         break;
+    case ID:
+        settings->id = optarg;
+        break;
     case 'k':
         settings->search.k = (size_t)cli_parse_natural("-k", optarg, 1);
         break;
@@ -63,6 +71,12 @@ static void set(search_settings *settings, int key) {
         break;
     case MAX_DISTANCE:
         settings->search.max_distance = cli_parse_real("--max-distance", optarg);
+        break;
+    case WHERE:
+        cli_set_where(&settings->where, optarg);
+        break;
+    case PARAM:
+        cli_add_parameter(&settings->where, optarg);
         break;
     case FIELDS:
         cli_split_fields(&settings->shown, optarg);
@@ -79,12 +93,17 @@ static search_settings parse(int argc, char **argv) {
     const bool euclidean = settings.search.metric == NPV_EUCLIDEAN;
     if (argc - optind != 1)
         cli_fail_usage("expected the name of one store, found %d", argc - optind);
-    if ((settings.vector != NULL) == settings.has_row)
-        cli_fail_usage("expected either --vector FILE or --row N, found %s", settings.has_row ? "both" : "neither");
+    const int queries = (settings.vector != NULL) + settings.has_row + (settings.id != NULL);
+    if (queries != 1)
+        cli_fail_usage("expected one of --vector FILE, --row N and --id ID, found %s", queries == 0   ? "none"
+                                                                                       : queries == 2 ? "two"
+                                                                                                      : "all");
     if (euclidean && isfinite(settings.search.min_score))
         cli_fail_usage("--min-score goes with cosine and dot; for euclidean use --max-distance");
     if (!euclidean && isfinite(settings.search.max_distance))
         cli_fail_usage("--max-distance goes with --metric euclidean; for cosine and dot use --min-score");
+    cli_make_filter(&settings.where);
+    settings.search.filter = settings.where.filter;
     return settings;
 }
 
@@ -101,14 +120,17 @@ static npv_hits search(npv_store *store, const char *path, const float *queries,
 static npv_hits search_like_row(npv_store *store, const char *path, const search_settings *settings) {
     const float *vector;
     npv_error error;
-    if (npv_get_vector(store, settings->row, &vector, &error) != NPV_OK)
+    uint64_t row = settings->row;
+    if (settings->id != NULL && npv_find(store, settings->id, &row, &error) != NPV_OK)
+        cli_fail_npv(path, &error);
+    if (npv_get_vector(store, row, &vector, &error) != NPV_OK)
         cli_fail_npv(path, &error);
     npv_search_options options = settings->search;
     options.k += options.k < SIZE_MAX;
     npv_hits hits = search(store, path, vector, 1, &options);
     size_t kept = 0;
     for (size_t i = 0; i < hits.starts[1]; i++)
-        if (hits.hit[i].row != settings->row && kept < settings->search.k)
+        if (hits.hit[i].row != row && kept < settings->search.k)
             hits.hit[kept++] = hits.hit[i];
     hits.starts[1] = kept;
     return hits;
@@ -126,14 +148,18 @@ static int run(int argc, char **argv) {
     search_settings settings = parse(argc, argv);
     const char *path = argv[optind];
     npv_store *store = cli_open_store(path);
-    npv_hits hits = settings.has_row ? search_like_row(store, path, &settings) : search_queries(store, path, &settings);
-    cli_print_hits(store, path, &hits, &settings.shown);
+    cli_check_filter(&settings.where, store);
+    cli_show_store(&settings.shown, store, path);
+    npv_hits hits =
+        settings.vector == NULL ? search_like_row(store, path, &settings) : search_queries(store, path, &settings);
+    cli_print_hits(&hits, &settings.shown);
     const size_t found = hits.starts[hits.query_count];
+    if (found == 0)
+        cli_say_nothing_found(&settings.where, store);
     npv_hits_free(&hits);
     npv_close(store);
+    cli_free_where(&settings.where);
     free(settings.shown.fields);
-    if (found == 0)
-        cli_warn("nothing found");
     return found > 0 ? CLI_DONE : CLI_NOTHING_FOUND;
 }
 
@@ -141,8 +167,10 @@ const cli_command cli_search = {
     "search",
     "find the rows nearest to a query",
     "STORE.npz --vector FILE [options]\n"
-    "STORE.npz --row N [options]",
-    "Finds the rows nearest to a query, best first. Every row is compared: the answer is exact.",
+    "STORE.npz --row N [options]\n"
+    "STORE.npz --id ID [options]",
+    "Finds the rows nearest to a query, best first. Every row is compared, or every row that passes the\n"
+    "filter: the answer is exact.",
     OPTIONS,
     run,
 };

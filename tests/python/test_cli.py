@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from command import done, make_store, npvec, refused
 
-COMMANDS = ["create", "add", "search", "get", "info", "export"]
+COMMANDS = ["create", "add", "upsert", "search", "get", "count", "facet", "delete", "info", "export"]
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_help_wins_over_other_words():
 @pytest.mark.parametrize(
     "words, message",
     [
-        ([], "npvec: expected a command: create, add, search, get, info or export"),
+        ([], "npvec: expected a command: create, add, upsert, search, get, count, facet, delete, info or export"),
         (["serch"], "npvec: there is no command 'serch'; did you mean 'search'?"),
         (["ad"], "npvec: there is no command 'ad'; did you mean 'add'?"),
         (["frobnicate"], "npvec: there is no command 'frobnicate'"),
@@ -97,16 +97,17 @@ def test_help_wins_over_other_words():
         (["add", "s.npz", "a", "b", "--metadata", "m"], "npvec add: --metadata goes with one file of vectors, found 2"),
         (["add", "s.npz", "-", "-"], "npvec add: standard input can be read only once"),
         (["add", "s.npz", "-", "--metadata", "-"], "npvec add: standard input can be read only once"),
-        (["get", "s.npz"], "npvec get: expected a store and at least one row"),
+        (["get"], "npvec get: expected a store, and rows, --id or --where"),
+        (["get", "s.npz"], "npvec get: expected rows, --id or --where, found none; --limit N shows the first N of all"),
         (["get", "s.npz", "x"], "npvec get: ROW: expected a whole number of at least 0, found 'x'"),
         (["get", "s.npz", "1.5"], "npvec get: ROW: expected a whole number of at least 0, found '1.5'"),
         (["info"], "npvec info: expected the name of one store, found 0"),
         (["info", "a.npz", "b.npz"], "npvec info: expected the name of one store, found 2"),
         (["search", "--row", "1"], "npvec search: expected the name of one store, found 0"),
-        (["search", "s.npz"], "npvec search: expected either --vector FILE or --row N, found neither"),
+        (["search", "s.npz"], "npvec search: expected one of --vector FILE, --row N and --id ID, found none"),
         (
             ["search", "s.npz", "--row", "1", "--vector", "q"],
-            "npvec search: expected either --vector FILE or --row N, found both",
+            "npvec search: expected one of --vector FILE, --row N and --id ID, found two",
         ),
         (["search", "s.npz", "--row", "1", "-k", "0"], "npvec search: -k: expected a whole number of at least 1, found '0'"),
         (
@@ -238,13 +239,15 @@ def test_documents_that_json_cannot_spell_print_as_python_does(tmp_path):
     assert re.search(r'NaN +\{"z": 1' + "0" * 30 + r'\} +a"b\\$', table, re.M)
 
 
-def test_typed_metadata_is_said_to_be_left_out(tmp_path):
+def test_typed_fields_that_are_not_read_are_said_to_be_left_out(tmp_path):
     path = tmp_path / "typed.npz"
-    metadata = np.array([(1, "a")], dtype=[("year", "i4"), ("name", "U8")])
-    np.savez(path, vectors=np.array([[1, 0]], np.float32), metadata=metadata)
-    result = npvec("search", path, "--vector", "-", "--json", stdin="1 0")
-    assert (result.code, result.json["hits"][0]["document"]) == (0, None)
-    assert result.err == f"npvec search: {path}: its metadata is a structured array, which is not shown as documents\n"
+    metadata = np.array([([1, 2], "a"), ([3, 4], "b")], dtype=[("pair", "i4", (2,)), ("name", "U8")])
+    np.savez(path, vectors=np.eye(2, dtype=np.float32), metadata=metadata)
+    for words in (["get", path, 0, 1, "--json"], ["get", path, 0, 1, "--fields", "name", "--json"]):
+        result = npvec(*words)
+        assert (result.code, [row["document"] for row in result.json["rows"]]) == (0, [None, None])
+        message = f"npvec get: {path}: this store's typed metadata is kept as it is, but npvec does not read its fields: "
+        assert result.err.startswith(message) and result.err.count("\n") == 1
     assert npvec("info", path, "--json").json["metadata"] == "typed"
 
 
@@ -260,10 +263,11 @@ def test_info_of_a_mapped_store(store):
         "metadata": "documents",
         "mapped": True,
         "origin": "mapped",
+        "ids": 0,
     }
     table = done("info", store)
     assert re.search(rf"^file +{re.escape(str(store))}\n", table)
-    for fact in ("rows +6", "dimensions +2", "normalized +yes", "metadata +documents", "vectors +mapped"):
+    for fact in ("rows +6", "ids +0", "dimensions +2", "normalized +yes", "metadata +documents", "vectors +mapped"):
         assert re.search(rf"^{fact}$", table, re.M)
 
 
