@@ -71,6 +71,37 @@ npv_status npv_get_document(npv_store *store, uint64_t row, char **json, npv_err
     return status;
 }
 
+/* A fragment is a pickle but for its first and last opcodes. */
+static npv_status get_pickle(npv_store *store, uint64_t row, npv_buffer *room, npv_buffer *pickle, npv_error *error) {
+    static const char protocol[] = {'\x80', 4}, stop[] = {'.'};
+    npv_bytes fragment;
+    npv_status status = find_fragment(store, row, room, &fragment, error);
+    if (status != NPV_OK || fragment.size == 0)
+        return status;
+    status = npv_buffer_append(pickle, protocol, sizeof protocol, error);
+    if (status == NPV_OK)
+        status = npv_buffer_append(pickle, fragment.data, fragment.size, error);
+    return status == NPV_OK ? npv_buffer_append(pickle, stop, sizeof stop, error) : status;
+}
+
+npv_status npv_get_pickle(npv_store *store, uint64_t row, unsigned char **pickle, size_t *pickle_size,
+                          npv_error *error) {
+    if (store == NULL || pickle == NULL || pickle_size == NULL)
+        return npv_fail(error, NPV_E_ARGUMENT, "npv_get_pickle: expected a store and places, found NULL");
+    npv_buffer room = {0}, bytes = {0};
+    npv_store_lock_for_reading(store);
+    const npv_status status = get_pickle(store, row, &room, &bytes, error);
+    npv_store_unlock(store);
+    free(room.data);
+    if (status == NPV_OK) {
+        *pickle = bytes.data;
+        *pickle_size = bytes.size;
+    } else {
+        free(bytes.data);
+    }
+    return status;
+}
+
 /* Appends one field of a document to the dict of those that were asked for. */
 static npv_status project(const npv_store *store, npv_bytes document, const char *field, npv_buffer *fields,
                           npv_error *error) {
