@@ -285,16 +285,16 @@ NPV_API npv_status npv_get_vector(npv_store *store, uint64_t row, const float **
  */
 NPV_API npv_status npv_get_document(npv_store *store, uint64_t row, char **json, npv_error *error);
 
-/*
- * The same with the types that JSON cannot spell: a pickle (protocol 4) in *pickle, which is the caller's: npv_free it. It
- * is data that calls nothing but NumPy's constructors of scalars. *pickle is NULL for a row without a document.
- */
-NPV_API npv_status npv_get_pickle(npv_store *store, uint64_t row, unsigned char **pickle, size_t *pickle_size,
-                                  npv_error *error);
-
 /* The same, but only these fields of it, in this order: {"author.name": "Ada", "year": 1843}. What is missing is left out. */
 NPV_API npv_status npv_get_fields(npv_store *store, uint64_t row, const char *const *fields, size_t field_count,
                                   char **json, npv_error *error);
+
+/*
+ * One document with the types that JSON cannot spell, as a pickle (protocol 4) in *pickle, which is the caller's:
+ * npv_free it. It is data that calls nothing but NumPy's constructors of scalars. *pickle is NULL for a row without a document.
+ */
+NPV_API npv_status npv_get_pickle(npv_store *store, uint64_t row, unsigned char **pickle, size_t *pickle_size,
+                                  npv_error *error);
 
 /* The row with this id. NPV_E_NOT_FOUND if there is none. O(1). */
 NPV_API npv_status npv_find(npv_store *store, const char *id, uint64_t *row, npv_error *error);
