@@ -84,6 +84,7 @@ typedef enum npv_status {
     NPV_E_EXISTS = 24,      /* another row has this id */
     NPV_E_MEMORY = 30,      /* memory or address space could not be had */
     NPV_E_IO = 40,          /* a system call on a file failed; the message carries the system's reason */
+    NPV_E_BUSY = 45,        /* another process, or another store of this one, has the file open for writing */
     NPV_E_FORMAT = 50,      /* the file is damaged, or is not a file that npvec reads */
     NPV_E_UNSUPPORTED = 60, /* the file is sound but holds something that npvec does not take */
     NPV_E_LIMIT = 70        /* a documented limit was passed (NPV_MAX_*) */
@@ -128,19 +129,26 @@ typedef struct npv_field {
     const char *type;
 } npv_field;
 
+/* When a change is safe, of a store that is opened for writing: see "Journal". */
+typedef enum npv_durability {
+    NPV_DURABILITY_OFF = 0, /* in memory until npv_save. Nothing is locked */
+    NPV_DURABILITY_OS = 1,  /* with the system when the call returns: a crash of the process cannot lose it */
+    NPV_DURABILITY_DISK = 2 /* on the disk when the call returns: nor can a crash of the machine */
+} npv_durability;
+
 typedef struct npv_store_options {
     size_t size;             /* sizeof(npv_store_options) */
     size_t dimensions;       /* floats in a vector, 1 to NPV_MAX_DIMENSIONS; npv_open: 0, or what the file must have */
     npv_normalize normalize; /* npv_open: AUTO, or what the file must say */
     unsigned threads;        /* threads of one search, the caller's included; 0: the machine's processors, at most 8 */
     int no_codes;            /* 1: never keep the coarse copy of the rows that makes searches fast (see npv_search) */
-    int reserved;            /* 0 */
+    npv_durability durability;
     const npv_field
         *fields; /* npv_create: the typed fields that every row has. NULL: rows have documents. npv_open: NULL */
     size_t field_count;
 } npv_store_options;
 
-#define NPV_STORE_OPTIONS_INIT {sizeof(npv_store_options), 0, NPV_NORMALIZE_AUTO, 0, 0, 0, NULL, 0}
+#define NPV_STORE_OPTIONS_INIT {sizeof(npv_store_options), 0, NPV_NORMALIZE_AUTO, 0, 0, NPV_DURABILITY_OFF, NULL, 0}
 
 /*
  * Makes an empty store in memory. `options->dimensions` is required. *store is the caller's, to be passed to
@@ -208,6 +216,10 @@ typedef struct npv_info {
     const char *path;    /* where npv_save writes; NULL: nowhere yet. Valid until the next npv_save or npv_close */
     uint64_t ids;        /* rows that have an id */
     char origin[160];    /* how the vectors came in: "mapped", or "converted: float64, Fortran order" and the like */
+    npv_durability durability; /* of changes from now on; OFF before the first npv_save of a store from npv_create */
+    uint64_t generation;       /* of the archive: 1 more at each npv_save; 0: npvec has not written it */
+    uint64_t journal_bytes;    /* of the journal, as far as it is in this store; 0: it has none */
+    char journal_note[160];    /* what of a journal was passed over, and why; or "" */
 } npv_info;
 
 /* Fills *info. O(1), but for the first call on a file with ids, which reads these. */

@@ -167,7 +167,7 @@ npv_status npv_open(const char *path, const npv_store_options *given, npv_store 
         return npv_fail(error, NPV_E_ARGUMENT, "npv_open: expected a path and a place for the store, found NULL");
     npv_status status = npv_copy_options(&options, sizeof options, given, "npv_store_options", error);
     if (status == NPV_OK)
-        status = npv_check_reserved(options.reserved, "npv_store_options", error);
+        status = npv_check_durability(options.durability, error);
     if (status == NPV_OK && (options.fields != NULL || options.field_count > 0))
         status = npv_fail(error, NPV_E_ARGUMENT, "npv_open: expected no typed fields, which the file says; found %zu",
                           options.field_count);

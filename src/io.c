@@ -207,6 +207,18 @@ static int flush_to_disk(int fd) {
     return fsync(fd);
 }
 
+int npv_flush_data(int fd) {
+    int result;
+    do
+#ifdef __APPLE__
+        result = flush_to_disk(fd);
+#else
+        result = fdatasync(fd);
+#endif
+    while (result != 0 && errno == EINTR);
+    return result;
+}
+
 static npv_status open_directory(const char *path, int *fd, npv_error *error) {
     const size_t length = directory_length(path);
     char *const directory = length == 0 ? strdup(".") : strndup(path, length);

@@ -34,6 +34,9 @@ npv_status npv_replacement_write(npv_replacement *file, uint64_t offset, const v
 npv_status npv_replacement_commit(npv_replacement *file, npv_error *error);
 void npv_replacement_abandon(npv_replacement *file);
 
+/* Flushes what was written to a file, and its size, to the disk. 0, or -1 with errno. */
+int npv_flush_data(int fd);
+
 /* Fills at most 256 bytes with random ones from the system. */
 npv_status npv_random(void *data, size_t size, npv_error *error);
 

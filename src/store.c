@@ -117,6 +117,13 @@ npv_status npv_check_reserved(int reserved, const char *name, npv_error *error) 
     return npv_fail(error, NPV_E_UNSUPPORTED, "%s: expected 0 as `reserved`, found %d", name, reserved);
 }
 
+npv_status npv_check_durability(npv_durability durability, npv_error *error) {
+    if (durability == NPV_DURABILITY_OFF || durability == NPV_DURABILITY_OS || durability == NPV_DURABILITY_DISK)
+        return NPV_OK;
+    return npv_fail(error, NPV_E_UNSUPPORTED, "expected a durability of %d to %d, found %d", NPV_DURABILITY_OFF,
+                    NPV_DURABILITY_DISK, (int)durability);
+}
+
 /* ------------------------------------------------------------------------------------------------------- Stores -- */
 
 static unsigned machine_threads(void) {
@@ -154,7 +161,7 @@ npv_status npv_create(const npv_store_options *given, npv_store **store, npv_err
         return npv_fail(error, NPV_E_ARGUMENT, "npv_create: expected a place for the store, found NULL");
     npv_status status = npv_copy_options(&options, sizeof options, given, "npv_store_options", error);
     if (status == NPV_OK)
-        status = npv_check_reserved(options.reserved, "npv_store_options", error);
+        status = npv_check_durability(options.durability, error);
     if (status == NPV_OK)
         status = npv_store_new(options.dimensions, options.threads, &created, error);
     if (status != NPV_OK)
@@ -170,6 +177,7 @@ npv_status npv_create(const npv_store_options *given, npv_store **store, npv_err
     }
     created->metadata = options.fields != NULL ? NPV_METADATA_TYPED : NPV_METADATA_NONE;
     created->no_codes = options.no_codes != 0;
+    created->durability = options.durability;
     created->normalize = options.normalize != NPV_NORMALIZE_OFF;
     strcpy(created->origin, "created in memory");
     *store = created;

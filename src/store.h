@@ -10,6 +10,7 @@
 #include "bytes.h"
 #include "codes.h"
 #include "ids.h"
+#include "journal.h"
 #include "kernels/kernels.h"
 #include "meta/columns.h"
 #include "meta/documents.h"
@@ -18,6 +19,14 @@
 #include "plan.h"
 #include "rows.h"
 #include "workers.h"
+
+/* How far a store that does not write to a journal has read it. */
+typedef struct npv_journal_position {
+    npv_journal_base base; /* the archive that it goes on from */
+    uint64_t salt;         /* of the journal that was read; 0: none */
+    uint64_t offset;
+    uint64_t sequence;
+} npv_journal_position;
 
 struct npv_store {
     pthread_rwlock_t lock;  /* writers alone, readers together */
@@ -58,9 +67,15 @@ struct npv_store {
 
     bool mapped;
     char origin[160];
-    char *path;            /* where npv_save writes, or NULL. Changed under `lazy` */
-    npv_archive_mark mark; /* of the file there */
-    dev_t source_device;   /* the file that was opened, */
+    npv_durability durability;
+    npv_journal *journal;             /* of a store that was opened for writing, or saved as one; else NULL */
+    npv_journal_position followed;    /* what of a journal is in a store that does not write to it */
+    char journal_note[160];           /* what is not, and why, or "" */
+    bool own_changes;                 /* rows were changed since they were read or saved, without a journal */
+    struct npv_retired_rows *retired; /* rows that npv_refresh has replaced, for pointers that were borrowed */
+    char *path;                       /* where npv_save writes, or NULL. Changed under `lazy` */
+    npv_archive_mark mark;            /* of the file there */
+    dev_t source_device;              /* the file that was opened, */
     ino_t source_inode;
     char would_lose[96]; /* and what of it saving over it would lose, or "" */
 };
@@ -88,5 +103,7 @@ npv_status npv_copy_options(void *target, size_t target_size, const void *given,
 
 /* A field that means nothing yet must be 0, so that it can mean something later. */
 npv_status npv_check_reserved(int reserved, const char *name, npv_error *error);
+
+npv_status npv_check_durability(npv_durability durability, npv_error *error);
 
 #endif

@@ -1,0 +1,174 @@
+/* Reading a journal: by read(2), because a file that is cut off while it is mapped kills whoever reads it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <xxhash.h>
+
+#include "error.h"
+#include "journal.h"
+
+#define WINDOW ((size_t)256 << 10)
+
+/* ------------------------------------------------------------------------------------------------------- Window -- */
+
+/* Reads at least `size` bytes from `offset`, or up to the end of the file, which is where *read says. */
+static npv_status read_at(const npv_journal_reader *reader, uint64_t offset, unsigned char *place, size_t size,
+                          size_t *read, npv_error *error) {
+    *read = 0;
+    while (*read < size) {
+        const size_t slice = size - *read < ((size_t)1 << 30) ? size - *read : (size_t)1 << 30;
+        const ssize_t result = pread(reader->fd, place + *read, slice, (off_t)(offset + *read));
+        if (result < 0 && errno == EINTR)
+            continue;
+        if (result < 0)
+            return npv_fail_io(error, reader->path, "reading the journal");
+        if (result == 0) /* the writer has cut off what it could not finish */
+            break;
+        *read += (size_t)result;
+    }
+    return NPV_OK;
+}
+
+/* `size` bytes of the file from `offset`, which stay until the next call; *bytes has fewer if the file ends before. */
+static npv_status look_at(npv_journal_reader *reader, uint64_t offset, uint64_t size, npv_bytes *bytes,
+                          npv_error *error) {
+    npv_buffer *const window = &reader->window;
+    if (offset < reader->window_at || offset - reader->window_at > window->size ||
+        size > window->size - (offset - reader->window_at)) {
+        const uint64_t left = reader->file_size - offset;
+        const uint64_t wanted = size > WINDOW ? size : left < WINDOW ? left : WINDOW;
+        size_t read = 0;
+        window->size = 0;
+        npv_status status = wanted > SIZE_MAX ? npv_fail_memory(error, "a record of the journal", SIZE_MAX)
+                                              : npv_buffer_reserve(window, (size_t)wanted, error);
+        if (status == NPV_OK)
+            status = read_at(reader, offset, window->data, (size_t)wanted, &read, error);
+        if (status != NPV_OK)
+            return status;
+        reader->window_at = offset;
+        window->size = read;
+    }
+    const size_t skip = (size_t)(offset - reader->window_at);
+    const size_t there = window->size - skip;
+    *bytes = (npv_bytes){window->data + skip, there < size ? there : (size_t)size};
+    return NPV_OK;
+}
+
+/* ------------------------------------------------------------------------------------------------------ Opening -- */
+
+static npv_status open_file(npv_journal_reader *reader, bool *found, npv_error *error) {
+    struct stat file;
+    if (reader->owns_fd) {
+        do
+            reader->fd = open(reader->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+        while (reader->fd < 0 && errno == EINTR);
+    }
+    *found = false;
+    if (reader->fd < 0)
+        return errno == ENOENT ? NPV_OK : npv_fail_io(error, reader->path, "opening the journal");
+    if (fstat(reader->fd, &file) != 0)
+        return npv_fail_io(error, reader->path, "reading the size of the journal");
+    if (!S_ISREG(file.st_mode))
+        return npv_fail(error, NPV_E_IO, "%s: expected a regular file", reader->path);
+    reader->file_size = (uint64_t)file.st_size;
+    *found = file.st_size > 0;
+    return NPV_OK;
+}
+
+npv_status npv_journal_reader_open(const char *path, int fd, npv_journal_reader *reader, bool *found,
+                                   npv_error *error) {
+    npv_bytes bytes = {NULL, 0};
+    *reader = (npv_journal_reader){.path = path, .fd = fd, .owns_fd = fd < 0, .offset = NPV_JOURNAL_HEADER};
+    npv_status status = open_file(reader, found, error);
+    if (status == NPV_OK && *found)
+        status = look_at(reader, 0, NPV_JOURNAL_HEADER, &bytes, error);
+    if (status == NPV_OK && *found && bytes.size < NPV_JOURNAL_HEADER)
+        status = npv_fail(error, NPV_E_FORMAT, "%s: the journal is cut off: expected at least %d bytes, found %zu",
+                          path, NPV_JOURNAL_HEADER, bytes.size);
+    if (status == NPV_OK && *found)
+        status = npv_journal_read_header(path, bytes.data, &reader->header, error);
+    if (status != NPV_OK || !*found)
+        npv_journal_reader_close(reader);
+    return status;
+}
+
+void npv_journal_reader_close(npv_journal_reader *reader) {
+    if (reader->owns_fd && reader->fd >= 0)
+        close(reader->fd);
+    reader->fd = -1;
+    free(reader->window.data);
+    reader->window = (npv_buffer){NULL, 0, 0};
+}
+
+/* ------------------------------------------------------------------------------------------------------ Records -- */
+
+/* Is there a record at `offset`, whole and sound? */
+static npv_status read_record(npv_journal_reader *reader, uint64_t offset, npv_journal_record *record, bool *has_header,
+                              bool *found, npv_error *error) {
+    npv_journal_record_header header;
+    npv_bytes bytes;
+    *has_header = *found = false;
+    npv_status status = look_at(reader, offset, NPV_JOURNAL_RECORD, &bytes, error);
+    if (status != NPV_OK || bytes.size < NPV_JOURNAL_RECORD ||
+        !npv_journal_read_record_header(bytes.data, reader->header.salt, offset, &header))
+        return status;
+    *has_header = true;
+    if (header.size > reader->file_size - offset - NPV_JOURNAL_RECORD)
+        return NPV_OK;
+    status = look_at(reader, offset, NPV_JOURNAL_RECORD + header.size, &bytes, error);
+    if (status != NPV_OK || bytes.size < NPV_JOURNAL_RECORD + header.size)
+        return status;
+    const npv_bytes payload = {bytes.data + NPV_JOURNAL_RECORD, (size_t)header.size};
+    *found = XXH3_64bits_withSeed(payload.data, payload.size, reader->header.salt) == header.checksum;
+    *record = (npv_journal_record){(npv_journal_type)header.type, header.sequence, payload};
+    return NPV_OK;
+}
+
+/* Headers that are sound while their payload is not: more than a crash leaves, and each may cost reading all the rest. */
+#define MOST_BROKEN 16
+
+/* A record is not whole. Does it end the journal, or do sound ones follow? */
+static npv_status check_rest(npv_journal_reader *reader, npv_error *error) {
+    npv_journal_record record;
+    bool has_header, found = false;
+    unsigned broken = 0;
+    npv_status status = NPV_OK;
+    for (uint64_t at = reader->offset + 8; status == NPV_OK && !found && broken < MOST_BROKEN; at += 8) {
+        if (at > reader->file_size || reader->file_size - at < NPV_JOURNAL_RECORD)
+            return NPV_OK;
+        status = read_record(reader, at, &record, &has_header, &found, error);
+        broken += has_header;
+    }
+    if (status != NPV_OK)
+        return status;
+    return npv_fail(error, NPV_E_FORMAT,
+                    "%s: the journal is damaged: change %" PRIu64 ", at byte %" PRIu64 " of %" PRIu64
+                    ", is broken, and others lie behind it",
+                    reader->path, reader->sequence + 1, reader->offset, reader->file_size);
+}
+
+npv_status npv_journal_next(npv_journal_reader *reader, npv_journal_record *record, bool *found, npv_error *error) {
+    bool has_header;
+    *found = false;
+    if (reader->offset >= reader->file_size)
+        return NPV_OK;
+    if (reader->file_size - reader->offset < NPV_JOURNAL_RECORD)
+        return NPV_OK;
+    const npv_status status = read_record(reader, reader->offset, record, &has_header, found, error);
+    if (status != NPV_OK)
+        return status;
+    if (!*found)
+        return check_rest(reader, error);
+    if (record->sequence != reader->sequence + 1 || record->payload.size % 8 != 0)
+        return npv_fail(error, NPV_E_FORMAT,
+                        "%s: the journal is damaged: expected change %" PRIu64 " at byte %" PRIu64 ", found %" PRIu64,
+                        reader->path, reader->sequence + 1, reader->offset, record->sequence);
+    reader->offset += NPV_JOURNAL_RECORD + record->payload.size;
+    reader->sequence++;
+    return NPV_OK;
+}
