@@ -70,8 +70,9 @@ static uint64_t delete_rows(npv_store *store, const char *path, const delete_set
 
 static void print_deleted(const char *path, uint64_t selected, uint64_t rows, const delete_settings *settings) {
     if (!settings->json) {
-        cli_print_line("%s %" PRIu64 " row%s from %s, which has %" PRIu64 " now",
-                       settings->dry_run ? "would delete" : "deleted", selected, selected == 1 ? "" : "s", path, rows);
+        cli_print_line("%s %" PRIu64 " row%s from %s, which has %" PRIu64 "%s",
+                       settings->dry_run ? "would delete" : "deleted", selected, selected == 1 ? "" : "s", path, rows,
+                       settings->dry_run ? "" : " now");
         return;
     }
     printf("{\"path\": ");
@@ -105,7 +106,7 @@ const cli_command cli_delete = {
     "delete",
     "delete rows by number, id or filter",
     "STORE.npz ROW... [options]\n"
-    "STORE.npz --id ID... [options]\n"
+    "STORE.npz --id ID [--id ID...] [options]\n"
     "STORE.npz --where FILTER [options]",
     "Deletes rows and saves the store. The rows behind them move up: row numbers change, ids do not.",
     OPTIONS,

@@ -15,9 +15,9 @@ enum { FORMAT = CLI_LONG, NO_VECTORS, VECTOR_FIELD, NO_IDS, ID_FIELD, COMPRESS, 
 
 static const cli_option OPTIONS[] = {
     {FORMAT, "format", "FORMAT", "npz, npy, jsonl or fvecs, where the name of OUTPUT does not tell"},
-    {NO_VECTORS, "no-vectors", NULL, "JSON Lines: documents alone"},
+    {NO_VECTORS, "no-vectors", NULL, "JSON Lines: without the vectors"},
     {VECTOR_FIELD, "vector-field", "NAME", "JSON Lines: the member for the vector (default: vector)"},
-    {NO_IDS, "no-ids", NULL, "JSON Lines: without the ids of a store that has some"},
+    {NO_IDS, "no-ids", NULL, "JSON Lines: without the ids"},
     {ID_FIELD, "id-field", "NAME", "JSON Lines: the member for the id (default: id)"},
     {COMPRESS, "compress", NULL, ".npz: deflate the file: smaller, slower to open"},
     {FORCE, "force", NULL, "replace a file that is there already"},
@@ -86,6 +86,8 @@ static void write_rows(npv_store *store, const char *path, const export_settings
     const bool no_ids = settings->no_ids || cli_get_info(store).ids == 0;
     const cli_members_added added = {member_name(no_ids, settings->id_field, "id"),
                                      member_name(settings->no_vectors, settings->vector_field, "vector")};
+    if (added.id != NULL && added.vector != NULL && strcmp(added.id, added.vector) == 0)
+        cli_fail_usage("expected different names for id and vector, found '%s' for both", added.id);
     if (settings->format == CLI_FORMAT_NPY)
         cli_write_npy(store, file);
     else if (settings->format == CLI_FORMAT_FVECS)

@@ -104,15 +104,16 @@ static void write_object(npv_store *store, const char *path, uint64_t row, const
                          cli_members_added added, FILE *file) {
     const cli_span members = {document + 1, strlen(document) - 2};
     const char *between = "";
+    if (added.id != NULL)
+        check_member(path, row, document, added.id, "id");
+    if (added.vector != NULL)
+        check_member(path, row, document, added.vector, "vector");
     fputc('{', file);
     if (added.id != NULL) {
-        check_member(path, row, document, added.id, "id");
         write_name(added.id, file);
         write_id(store, path, row, file);
         between = ", ";
     }
-    if (added.vector != NULL)
-        check_member(path, row, document, added.vector, "vector");
     if (members.size > 0) {
         fputs(between, file);
         cli_print_json(file, members);

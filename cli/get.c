@@ -77,8 +77,7 @@ static get_settings parse(int argc, char **argv) {
     cli_choose_rows(&settings.choice, argv + optind + 1, argc - optind - 1);
     const bool is_listed = settings.choice.row_count > 0 || settings.choice.id_count > 0;
     if (!cli_end_choice(&settings.choice) && !settings.has_page)
-        cli_fail_usage("expected rows, --id or --where, found none; "
-                       "--limit N shows the first N of all");
+        cli_fail_usage("expected rows, --id or --where, found none; --limit N shows the first N of all");
     if (is_listed && settings.has_page)
         cli_fail_usage("--order-by, --desc, --offset and --limit go with --where, or with all rows");
     if (settings.page.descending && settings.page.order_by == NULL)
@@ -86,7 +85,7 @@ static get_settings parse(int argc, char **argv) {
     return settings;
 }
 
-/* -------------------------------------------------------------------------------------------------------- Finding -- */
+/* ------------------------------------------------------------------------------------------------------- Finding -- */
 
 /* Rows by their ids, in the order asked for; NULL, and said so, if one is not there. */
 static uint64_t *find_ids(npv_store *store, const char *path, const cli_choice *choice) {
@@ -121,7 +120,7 @@ static uint64_t *select_rows(npv_store *store, const char *path, const get_setti
     return found;
 }
 
-/* ------------------------------------------------------------------------------------------------------- Printing -- */
+/* ------------------------------------------------------------------------------------------------------ Printing -- */
 
 static void print_json(const uint64_t *rows, size_t count, const cli_shown *shown) {
     printf("{\"rows\": [");
@@ -180,7 +179,7 @@ const cli_command cli_get = {
     "get",
     "show rows by number, id or filter",
     "STORE.npz ROW... [options]\n"
-    "STORE.npz --id ID... [options]\n"
+    "STORE.npz --id ID [--id ID...] [options]\n"
     "STORE.npz --where FILTER [options]",
     "Shows rows: those with these numbers, counted from 0, or ids, in the order asked for; or those that pass\na "
     "filter, in the order of row numbers or of a field.",

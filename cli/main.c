@@ -60,8 +60,7 @@ static int help(int argc, char **argv) {
 
 static int run(int argc, char **argv) {
     if (argc < 2)
-        cli_fail_usage("expected a command: create, add, upsert, search, get, count, facet, delete, info "
-                       "or export");
+        cli_fail_usage("expected a command: create, add, upsert, search, get, count, facet, delete, info or export");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_help();
         return CLI_DONE;

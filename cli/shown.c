@@ -34,7 +34,7 @@ void cli_show_store(cli_shown *shown, npv_store *store, const char *path) {
     shown->has_documents = info.metadata != NPV_METADATA_NONE;
 }
 
-/* ------------------------------------------------------------------------------------------------------ Content -- */
+/* ------------------------------------------------------------------------------------------------------- Content -- */
 
 /* The fields were refused: asks for them one by one to learn which of them is wrong. */
 static _Noreturn void fail_fields(const cli_shown *shown, uint64_t row, const npv_error *refused) {
@@ -90,7 +90,7 @@ static void append_vector(cli_buffer *text, const cli_shown *shown, uint64_t row
     cli_append(text, "]", 1);
 }
 
-/* -------------------------------------------------------------------------------------------------------- Table -- */
+/* --------------------------------------------------------------------------------------------------------- Table -- */
 
 void cli_add_row_columns(cli_table *table, const cli_shown *shown) {
     cli_add_column(table, "row", true);
@@ -140,7 +140,7 @@ void cli_add_content_cells(cli_table *table, const cli_shown *shown, uint64_t ro
     npv_free(content);
 }
 
-/* --------------------------------------------------------------------------------------------------------- JSON -- */
+/* ---------------------------------------------------------------------------------------------------------- JSON -- */
 
 void cli_print_content_members(const cli_shown *shown, uint64_t row) {
     char *content = get_content(shown, row);
