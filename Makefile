@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: release help demo test debug asan tsan test-aarch64 bench format lint install clean
+.PHONY: release help demo test debug asan tsan test-aarch64 fuzz coverage bench format lint install clean
 .NOTPARALLEL:
 
 release: build-release ## build the library and the command into build/release (plain `make`)
@@ -36,6 +36,16 @@ test-aarch64: ## run the kernel tests for aarch64 under qemu
 		-DNPVEC_WERROR=$(NPVEC_WERROR) >build/aarch64.log
 	@cmake --build build/aarch64 -- --quiet
 	ctest --test-dir build/aarch64 --output-on-failure
+
+fuzz: ## run every fuzz target for SECONDS (default 60), two at a time
+	@scripts/setup.sh --fuzz
+	@$(MAKE) --no-print-directory build-fuzz
+	@scripts/fuzz.sh $(or $(SECONDS),60)
+
+coverage: ## say which lines and branches of the library the tests reach
+	@scripts/setup.sh --test
+	@$(MAKE) --no-print-directory build-coverage
+	@scripts/coverage.sh
 
 bench: build-release ## compare the speed with NumPy, FAISS and others (ARGS="--help" lists options)
 	@scripts/bench.sh $(ARGS)

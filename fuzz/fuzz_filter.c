@@ -1,11 +1,4 @@
-/*
- * Both dialects of filters, and their parameters, which are behind a zero byte. Built with
- *
- *      clang -g -O1 -fsanitize=fuzzer,address,undefined -std=c17 -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE
- *            -Iinclude -Isrc fuzz/fuzz_filter.c src/filter/{build,filter,json_lexer,lexer,number,parameters}.c
- *            src/filter/{parse_json,parse_text,pattern}.c src/meta/{datetime,decimal,entry,path,utf8,value}.c
- *            src/bytes.c src/error.c -lm
- */
+/* Both dialects of filters, and their parameters, which are behind a zero byte. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

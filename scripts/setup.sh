@@ -4,6 +4,7 @@
 #   scripts/setup.sh --demo       to build the library and the command (the default)
 #   scripts/setup.sh --test       the same, and to run all tests
 #   scripts/setup.sh --lint       the same, and to run `make lint`
+#   scripts/setup.sh --fuzz       to run `make fuzz`
 #   scripts/setup.sh --aarch64    to run `make test-aarch64`
 #
 # Debian and Ubuntu: by apt-get, as root or through sudo. macOS: by Homebrew. Elsewhere: says what to install, and stops.
@@ -12,8 +13,8 @@ cd "$(dirname "$0")/.."
 
 level=${1:---demo}
 case $level in
---demo | --test | --lint | --aarch64) ;;
-*) echo "usage: scripts/setup.sh [--demo | --test | --lint | --aarch64]" >&2 && exit 2 ;;
+--demo | --test | --lint | --fuzz | --aarch64) ;;
+*) echo "usage: scripts/setup.sh [--demo | --test | --lint | --fuzz | --aarch64]" >&2 && exit 2 ;;
 esac
 log=build/setup.log
 
@@ -67,6 +68,16 @@ need_to_lint() {
     need clang-tidy clang-tidy llvm command -v clang-tidy
 }
 
+# A part of the package clang-<version> on some systems, and on others of one that goes with it.
+has_fuzzer() { echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | clang -x c -fsanitize=fuzzer -o /dev/null -; }
+fuzzer_package() { clang --version 2>/dev/null | sed -n '1s/.*version \([0-9]*\).*/libclang-rt-\1-dev/p'; }
+
+need_to_fuzz() {
+    need clang clang llvm command -v clang
+    command -v clang >/dev/null || return 0 # then there is a second round
+    need "clang's libFuzzer" "$(fuzzer_package)" llvm has_fuzzer
+}
+
 need_for_aarch64() {
     need CMake cmake cmake has_cmake
     need Ninja ninja-build ninja command -v ninja
@@ -80,6 +91,7 @@ find_missing() {
     --demo) need_to_build ;;
     --test) need_to_build && need_to_test ;;
     --lint) need_to_build && need_to_test && need_to_lint ;;
+    --fuzz) need_to_build && need_to_test && need_to_fuzz ;;
     --aarch64) need_for_aarch64 ;;
     esac
 }
@@ -118,24 +130,29 @@ install_by_brew() {
     quietly brew install $brew_formulae
 }
 
-find_missing
-[ -z "$missing" ] && exit 0
-echo "setup: missing: $missing"
-mkdir -p build
-: >"$log"
-if command -v apt-get >/dev/null; then
-    install_by_apt
-elif [ "$(uname)" = Darwin ] && command -v brew >/dev/null; then
-    install_by_brew
-elif [ "$(uname)" = Darwin ]; then
-    echo "setup: install Homebrew (https://brew.sh), then: brew install$brew_formulae" >&2
-    exit 1
-else
-    echo "setup: please install them with this system's package manager, and try again" >&2
-    exit 1
-fi
+install_missing() {
+    if command -v apt-get >/dev/null; then
+        install_by_apt
+    elif [ "$(uname)" = Darwin ] && command -v brew >/dev/null; then
+        install_by_brew
+    elif [ "$(uname)" = Darwin ]; then
+        echo "setup: install Homebrew (https://brew.sh), then: brew install$brew_formulae" >&2
+        exit 1
+    else
+        echo "setup: please install them with this system's package manager, and try again" >&2
+        exit 1
+    fi
+}
 
 find_missing
 [ -z "$missing" ] && exit 0
+mkdir -p build
+: >"$log"
+for _ in 1 2; do # what goes with a version of something can be named when that is there
+    echo "setup: missing: $missing"
+    install_missing
+    find_missing
+    [ -z "$missing" ] && exit 0
+done
 echo "setup: still missing after the installation: $missing (this system's packages may be too old)" >&2
 exit 1

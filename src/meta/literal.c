@@ -7,7 +7,8 @@
 #include "utf8.h"
 
 npv_literal npv_literal_of(npv_bytes text, npv_error *error) {
-    return (npv_literal){text.data, text.data, text.data + text.size, NPV_OK, error};
+    const unsigned char *const start = text.size > 0 ? text.data : (const unsigned char *)""; /* it may be NULL */
+    return (npv_literal){start, start, start + text.size, NPV_OK, error};
 }
 
 bool npv_literal_expected(npv_literal *p, const char *what) {

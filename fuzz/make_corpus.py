@@ -1,0 +1,116 @@
+"""Writes the inputs in fuzz/corpus that are not text: files of npvec's and of NumPy's, and what they consist of.
+
+    build/venv/bin/python fuzz/make_corpus.py build/release/npvec
+"""
+
+import io
+import json
+import pickle
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+CORPUS = Path(__file__).parent / "corpus"
+SHARED = {"x": [1, "é"]}
+ROWS = [
+    {"name": "a", "year": 2024, "tags": ["x", None, True], "score": -0.5},
+    None,
+    {"name": {"x": "nested"}, "big": 2**70, 7: b"\x00\xff", "tuple": (1, (2,), ())},
+    {"shared": SHARED, "again": SHARED},
+    {"numpy": np.float32(0.1), "text": np.str_("é"), "when": np.datetime64("2024-05-17T09:30", "25m")},
+]
+RECORD = np.dtype({
+    "names": ["i", "u", "f", "h", "t", "s", "d", "m", "b"],
+    "formats": ["<i4", ">u8", "<f8", ">f2", "<U3", "S4", "<M8[D]", ">m8[25us]", "?"],
+    "offsets": [0, 4, 12, 20, 24, 36, 40, 48, 56],
+    "itemsize": 64,
+})  # fmt: skip
+
+
+def objects(rows):
+    array = np.empty(len(rows), dtype=object)
+    array[:] = rows
+    return array
+
+
+def records(count):
+    array = np.zeros(count, dtype=RECORD)
+    array["i"] = np.arange(count) - 1
+    array["f"] = np.nan
+    array["t"] = "añ"
+    array["s"] = b"\xff1"
+    array["d"] = np.datetime64("NaT")
+    return array
+
+
+def npy(array, **options):
+    file = io.BytesIO()
+    np.lib.format.write_array(file, array, **options)
+    return file.getvalue()
+
+
+def write(target, name, content):
+    (CORPUS / target).mkdir(parents=True, exist_ok=True)
+    (CORPUS / target / name).write_bytes(content)
+
+
+def pickles():
+    for protocol in range(6):
+        write("pickle", f"protocol-{protocol}", bytes([len(ROWS)]) + pickle.dumps(objects(ROWS), protocol))
+    write("pickle", "none", b"\0" + pickle.dumps(objects([]), 4))
+    write("pickle", "class", b"\1" + pickle.dumps(objects([{"x": complex(1, 2)}]), 4))
+    write("pickle", "set", b"\1" + pickle.dumps(objects([{1, "2"}]), 4))
+    cycle = []
+    cycle.append(cycle)
+    write("pickle", "cycle", b"\1" + pickle.dumps(objects([{"x": cycle}]), 4))
+
+
+def arrays():
+    vectors = np.arange(6).reshape(3, 2) / 4
+    for dtype in ("<f2", "<f4", ">f8"):
+        write("npy", f"vectors-{dtype[1:]}", npy(vectors.astype(dtype)))
+    write("npy", "fortran", npy(np.asfortranarray(vectors)))
+    write("npy", "version-3", npy(vectors, version=(3, 0)))
+    write("npy", "scalar", npy(np.int64(3)))
+    write("npy", "ids", npy(np.array(["a", "bé", ""])))
+    write("npy", "ids-big-endian", npy(np.array(["a", "bé", "😀"], dtype=">U4")))
+    write("npy", "records", npy(records(2)))
+    write("npy", "records-nested", npy(np.zeros(1, dtype=[("r", [("x", "<i2", (2,))]), ("y\\'é", "S1")])))
+    write("npy", "objects", npy(objects([None])))
+
+
+def npz(members, method=zipfile.ZIP_STORED):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), npy(content), method)
+    return file.getvalue()
+
+
+def archives(command):
+    vectors = np.eye(5, 3, dtype="<f4")
+    vectors[3:] = 0.5
+    members = {"vectors": vectors, "metadata": objects(ROWS), "ids": np.array(["a", "", "bé", "c", "d"])}
+    write("archive", "numpy", npz(members))
+    write("archive", "numpy-deflated", npz(members, zipfile.ZIP_DEFLATED))
+    write("archive", "numpy-records", npz({"vectors": vectors.astype(">f8"), "metadata": records(5)}))
+    write("archive", "bare", npy(vectors))
+    write("archive", "fortran", npz({"vectors": np.asfortranarray(vectors.astype("<f2"))}))
+    with tempfile.TemporaryDirectory() as directory:
+        rows = Path(directory, "rows.jsonl")
+        rows.write_text("".join(
+            json.dumps({"id": f"row {i}", "vector": [i, 1, -1], "name": "x" * i, "year": i}) + "\n" for i in range(4)
+        ))  # fmt: skip
+        for name, options in {"npvec": [], "npvec-deflated": ["--compress"]}.items():
+            store = Path(directory, f"{name}.npz")
+            subprocess.run([command, "upsert", store, rows, "--create", *options], check=True, capture_output=True)
+            write("archive", name, store.read_bytes())
+
+
+pickles()
+arrays()
+archives(sys.argv[1])
