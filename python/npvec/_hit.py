@@ -1,0 +1,19 @@
+"""What a search finds."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class VectorHit(Generic[T]):
+    """A row that a search found.
+
+    index: the row's number. value: its score, or for Euclidean searches its distance. metadata: the row's own object, not
+    a copy of it. Hits are equal, and have a hash, as these three are and have.
+    """
+
+    index: int
+    value: float
+    metadata: T

@@ -1,0 +1,108 @@
+"""npvec.h for the package; its users are the modules beside it."""
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import numpy as np
+import numpy.typing as npt
+from typing_extensions import Buffer
+
+from ._rows import Rows
+
+version: str
+MAX_DIMENSIONS: int
+UNREAD: object
+
+class FilterError(ValueError):
+    position: int | None
+
+class UnsupportedError(ValueError): ...
+
+@final
+class Filter: ...
+
+@final
+class Memory(Buffer): ...
+
+_Floats = npt.NDArray[np.float32]
+_Numbers = npt.NDArray[np.int64] | None
+
+@final
+class Store:
+    def save(self, path: bytes, compress: bool, /) -> None: ...
+    def info(self, /) -> tuple[int, int, int, bool, int, bool, int, str, int, str]: ...
+    def size(self, /) -> tuple[int, int]: ...
+    def vectors(self, rows: int, /) -> Memory: ...
+    def descr(self, /) -> str | None: ...
+    def records(self, rows: int, /) -> Memory: ...
+    def document(self, row: int, /) -> str | None: ...
+    def pickle(self, row: int, /) -> bytes | None: ...
+    def find(self, id: str, /) -> int | None: ...
+    def id(self, row: int, /) -> str | None: ...
+    def holds(self, row: int, object: object, /) -> bool: ...
+    def add(
+        self,
+        vectors: _Floats,
+        documents: Sequence[Any] | None,
+        ids: Sequence[str | None] | None,
+        records: Buffer | None,
+        /,
+    ) -> int: ...
+    def upsert(
+        self, vectors: _Floats, documents: Sequence[Any] | None, ids: Sequence[str], records: Buffer | None, /
+    ) -> bytearray: ...
+    def delete(self, rows: _Numbers, ids: Sequence[str] | None, filter: Filter | None, /) -> int: ...
+    def count(self, rows: _Numbers, ids: Sequence[str] | None, filter: Filter | None, /) -> int: ...
+    def select(
+        self,
+        rows: _Numbers,
+        ids: Sequence[str] | None,
+        filter: Filter | None,
+        order_by: str | None,
+        descending: bool,
+        offset: int,
+        limit: int | None,
+        /,
+    ) -> bytearray: ...
+    def facets(
+        self, rows: _Numbers, ids: Sequence[str] | None, filter: Filter | None, field: str, /
+    ) -> tuple[list[tuple[str, int]], int]: ...
+    def search(
+        self,
+        query: object,
+        k: int,
+        metric: int,
+        threshold: float,
+        rows: _Numbers,
+        filter: Filter | None,
+        maker: Rows,
+        hit: type[Any] | None,
+        /,
+    ) -> Any: ...
+    def search_batch(
+        self,
+        queries: _Floats,
+        k: int,
+        metric: int,
+        threshold: float,
+        rows: _Numbers,
+        filter: Filter | None,
+        found_rows: npt.NDArray[np.int64],
+        found_scores: npt.NDArray[np.float64],
+        /,
+    ) -> None: ...
+    def explain(
+        self, queries: _Floats, k: int, metric: int, threshold: float, rows: _Numbers, filter: Filter | None, /
+    ) -> dict[str, str | int | float]: ...
+
+def create(
+    dimensions: int,
+    normalize: bool | None,
+    threads: int,
+    names: Sequence[str] | None,
+    types: Sequence[str] | None,
+    /,
+) -> Store: ...
+def open(path: bytes, dimensions: int, normalize: bool | None, threads: int, /) -> Store: ...
+def compile(text: str, parameters: str | None, /) -> Filter: ...
+def encode(object: object, /) -> tuple[bytes, bool]: ...

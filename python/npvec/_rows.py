@@ -1,0 +1,261 @@
+"""The rows of a store: the library's store, and the Python objects that are their metadata.
+
+The library has vectors, ids and what it understands of the metadata, to filter by. The objects themselves are here, so that
+a hit has the very object that was added. Those of a file that was opened are made when they are first asked for.
+"""
+
+import ast
+import io
+import os
+import pickle
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _archive, _npvec, _typed
+
+_UNREAD = _npvec.UNREAD
+_DOCUMENTS, _TYPED = 1, 2
+
+# What the library's pickles of documents name: NumPy scalars.
+_ALLOWED = {
+    ("numpy.core.multiarray", "scalar"),
+    ("numpy._core.multiarray", "scalar"),
+    ("numpy", "dtype"),
+    ("_codecs", "encode"),
+}
+
+
+class _Documents(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f"expected data, found {module}.{name}")
+        return super().find_class(module, name)
+
+
+class Rows:
+    """Rows of one kind: with objects (`dtype` is object), with fields that are objects, or with typed fields.
+
+    One thread at a time may write; the store sees to that. Any number may read meanwhile.
+    """
+
+    __slots__ = ("_objects_lock", "_records", "_unread", "dead", "dtype", "end", "epoch", "handle", "objects", "typed")
+
+    def __init__(self, handle: _npvec.Store, dtype: np.dtype[Any] | None = None) -> None:
+        descr = handle.descr()
+        self.handle = handle
+        self.typed = descr is not None
+        self.dtype = np.dtype(dtype or object) if descr is None else np.dtype(ast.literal_eval(descr))
+        self.end = handle.size()[1]
+        # Row numbers change when deleted rows are dropped: odd while that is being done.
+        self.epoch = 0
+        self.dead: set[int] = set()
+        # None: the library has them all. Else with room for more rows behind `end`; locked, as its views are.
+        self.objects: npt.NDArray[Any] | None = None if self.typed else np.full(self.end, _UNREAD, self.dtype)
+        if self.objects is not None:
+            self.objects.flags.writeable = False
+        self._objects_lock = threading.Lock()
+        self._unread = self.end > 0 and not self.typed
+        self._records: npt.NDArray[Any] = np.empty(0, self.dtype)
+
+    # ------------------------------------------------------------------------------------------------------------ views
+
+    def vectors(self, dimensions: int) -> npt.NDArray[np.float32]:
+        end = self.end
+        if end == 0:
+            view = np.empty((0, dimensions), np.float32)
+        else:
+            view = np.frombuffer(self.handle.vectors(end), np.float32).reshape(end, dimensions)
+        view.flags.writeable = False
+        return view
+
+    def records(self) -> npt.NDArray[Any]:
+        end = self.end
+        if len(self._records) != end:
+            self._records = np.frombuffer(self.handle.records(end), self.dtype, end)
+        view = self._records.view()
+        view.flags.writeable = False
+        return view
+
+    def metadata(self) -> npt.NDArray[Any]:
+        if self.objects is None:
+            return self.records()
+        end = self.end
+        if self._unread:
+            for row in range(end):
+                if self.objects[row] is _UNREAD and row not in self.dead:
+                    self.read(row)
+            self._unread = False
+        view = self.objects[:end]
+        view.flags.writeable = False
+        return view
+
+    def read(self, row: int) -> Any:
+        """The metadata of a row: as it was added, or as the file has it."""
+        if self.objects is None:
+            records = self._records if row < len(self._records) else self.records()
+            return records[row]
+        found = self.objects[row]
+        if found is not _UNREAD:
+            return found
+        data = self.handle.pickle(row)
+        made = None if data is None else _Documents(io.BytesIO(data)).load()
+        with self._objects_lock:
+            if self.objects[row] is _UNREAD:
+                self._store(row, [made])
+            return self.objects[row]
+
+    # ------------------------------------------------------------------------------------------------------------ writes
+
+    def _store(self, first: int, payloads: Sequence[Any]) -> None:
+        objects = self.objects
+        assert objects is not None
+        objects.flags.writeable = True
+        try:
+            for row, payload in enumerate(payloads, first):
+                objects[row] = payload
+        finally:
+            objects.flags.writeable = False
+
+    def _reserve(self, rows: int) -> None:
+        """Room for so many rows; views keep what they show."""
+        assert self.objects is not None
+        if rows <= len(self.objects):
+            return
+        with self._objects_lock:
+            grown = np.empty(max(rows, 2 * len(self.objects)), self.dtype)
+            grown[: self.end] = self.objects[: self.end]
+            grown.flags.writeable = False
+            self.objects = grown
+
+    def _arguments(self, payloads: Any, count: int) -> tuple[Sequence[Any] | None, npt.NDArray[Any] | None]:
+        """Documents and records, one of them None, for the library."""
+        if not self.typed:
+            names = self.dtype.names
+            if names is None or payloads is None:
+                return payloads, None
+            return [_typed.row_as_dict(payload, names) for payload in payloads], None
+        if isinstance(payloads, np.ndarray) and payloads.dtype.names:
+            return None, _typed.records_of_array(payloads, self.dtype)
+        if payloads is None:
+            raise ValueError(f"metadata: expected {count} rows with fields {self.dtype.names}, found None")
+        return [_typed.document_of_row(payload, self.dtype.names or ()) for payload in payloads], None
+
+    def _objects_of(self, payloads: Any, count: int) -> Sequence[Any]:
+        if payloads is None:
+            return [None] * count
+        if self.dtype.names is None:
+            return payloads  # type: ignore[no-any-return]
+        rows = [_typed.row_as_dict(payload, self.dtype.names) for payload in payloads]
+        return [tuple(row[name] for name in self.dtype.names) for row in rows]
+
+    def add(self, vectors: npt.NDArray[np.float32], payloads: Any, ids: Sequence[str | None] | None) -> None:
+        """`payloads`: a list, a tuple, a structured array, or None."""
+        count = len(vectors)
+        documents, records = self._arguments(payloads, count)
+        if self.objects is not None:
+            # Before the library has the rows, so that whoever finds them finds these, too.
+            self._reserve(self.end + count)
+            with self._objects_lock:
+                self._store(self.end, self._objects_of(payloads, count))
+        self.handle.add(vectors, documents, ids, None if records is None else records.view(np.uint8))
+        self.end += count
+
+    def upsert(self, vectors: npt.NDArray[np.float32], payloads: Any, ids: Sequence[str]) -> npt.NDArray[np.int64]:
+        count = len(vectors)
+        documents, records = self._arguments(payloads, count)
+        if self.objects is not None:
+            self._reserve(self.end + count)
+            with self._objects_lock:
+                self._store(self.end, [_UNREAD if self.dtype.names is None else None] * count)
+        found = self.handle.upsert(vectors, documents, ids, None if records is None else records.view(np.uint8))
+        rows = np.frombuffer(found, np.int64)
+        if self.objects is not None:
+            with self._objects_lock:
+                for row, payload in zip(rows.tolist(), self._objects_of(payloads, count)):
+                    self._store(row, [payload])
+        self.end = self.handle.size()[1]
+        return rows
+
+    def _live(self) -> npt.NDArray[np.int64]:
+        return np.setdiff1d(np.arange(self.end), np.fromiter(self.dead, np.int64, len(self.dead)))
+
+    def forget_dead(self) -> None:
+        """After the library closed the gaps."""
+        live = self._live()
+        if self.objects is not None:
+            kept = self.objects[live]
+            kept.flags.writeable = False
+            self.objects = kept
+        self.end = len(live)
+        self.dead = set()
+        self._records = np.empty(0, self.dtype)
+
+    # ------------------------------------------------------------------------------------------------------------- files
+
+    def is_data(self) -> bool:
+        """Does the library have all of the metadata, as it is now?"""
+        if self.objects is None:
+            return True
+        if self.dtype != object:
+            return False
+        holds = self.handle.holds
+        return all(
+            payload is _UNREAD or row in self.dead or holds(row, payload)
+            for row, payload in enumerate(self.objects[: self.end].tolist())
+        )
+
+    def archive(self, dimensions: int, normalize: bool) -> _archive.Archive:
+        """What a file has to hold, without deleted rows."""
+        live = self._live()
+        vectors, metadata = self.vectors(dimensions), self.metadata()
+        ids = [self.handle.id(row) for row in live.tolist()]
+        some = slice(None) if not self.dead else live
+        return _archive.Archive(vectors[some], metadata[some], ids if any(ids) else None, normalize)
+
+
+def create(dimensions: int, normalize: bool, threads: int, dtype: np.dtype[Any] | None = None) -> Rows:
+    """An empty store; with typed fields if `dtype` has fields none of which are objects."""
+    if dtype is None or dtype.hasobject:
+        return Rows(_npvec.create(dimensions, normalize, threads, None, None), dtype)
+    names, types = _typed.field_types(dtype)
+    return Rows(_npvec.create(dimensions, normalize, threads, names, types))
+
+
+def _unit(vectors: npt.NDArray[Any]) -> bool:
+    squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
+    return bool(np.all(np.abs(np.sqrt(squares) - 1) <= 1e-4))
+
+
+def of_archive(archive: _archive.Archive, normalize: bool | None, threads: int) -> Rows:
+    """A store of what an archive holds, in memory."""
+    says = archive.normalize if archive.normalize is not None else normalize
+    vectors = np.ascontiguousarray(archive.vectors, np.float32)
+    kept = _unit(vectors) if says is None else says
+    dtype = archive.metadata.dtype if archive.metadata.dtype.names else None
+    rows = create(vectors.shape[1], kept, threads, dtype)
+    structured = rows.typed
+    rows.add(vectors, archive.metadata if structured else list(archive.metadata), archive.ids)
+    return rows
+
+
+def open_rows(path: Path, dimensions: int, normalize: bool | None, threads: int, allow_pickle: bool) -> Rows:
+    """A store of what a file holds. `dimensions` 0 and `normalize` None: whatever the file says."""
+    try:
+        rows = Rows(_npvec.open(os.fsencode(path), dimensions, normalize, threads))
+        if rows.end > 0 and rows.handle.info()[4] == _DOCUMENTS:
+            rows.handle.pickle(0)  # reads them all, so that a mistake in them is found now
+        return rows
+    except _npvec.UnsupportedError as error:
+        if not allow_pickle:
+            raise _npvec.UnsupportedError(
+                f"{error}; if you trust the file, open it with allow_pickle=True, which runs code that it names"
+            ) from None
+    found = of_archive(_archive.read(path), normalize, threads)
+    if dimensions not in (0, found.handle.info()[2]):
+        raise ValueError(f"{path}: expected {dimensions} dimensions, found {found.handle.info()[2]}")
+    return found

@@ -1,0 +1,584 @@
+"""VectorStore."""
+
+import json
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, Literal, NamedTuple, SupportsIndex, TypeAlias, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _archive, _inputs, _npvec, _rows, _typed
+from ._hit import VectorHit
+from ._inputs import Id, PathInput, RealNumber, RowNumbers, Where
+
+T = TypeVar("T")
+Metric: TypeAlias = Literal["cosine", "dot", "euclidean"]
+
+_COSINE, _DOT, _EUCLIDEAN = 0, 1, 2
+_METRICS = {"cosine": _COSINE, "dot": _DOT, "euclidean": _EUCLIDEAN}
+_INFINITY = float("inf")
+
+
+class Facet(NamedTuple):
+    """The values of a field with how many rows have them, most frequent first, and how many rows lack the field."""
+
+    values: list[tuple[Any, int]]
+    missing: int
+
+
+class VectorStore(Generic[T]):
+    """Vectors of one length in float32, each with metadata and perhaps an id, and exact search among them.
+
+    Metadata is any Python object, and hits have the object itself. Of what is JSON (dicts, lists, text, numbers, None) the
+    fields can be filtered by with `where`; with `metadata_schema` metadata is a NumPy structured array. All methods may be
+    called by several threads at once; those that search or save leave the interpreter to others meanwhile.
+
+    Selections. These arguments of many methods say which rows; more than one: rows for which all hold.
+
+    where: a condition on fields: text (`"year >= 2023 AND tags CONTAINS 'rag'"`) or a dict (`{"year": {"$gte": 2023}}`).
+    params: values for each `?` in the text. within_rows: row numbers, each once, in any order. ids: ids of rows; those that
+    no row has are passed over.
+
+    Errors. TypeError: an argument of the wrong kind. ValueError: of the right kind with a wrong value; FilterError, one of
+    them: a condition that cannot be understood. IndexError: a row number outside the store. OSError: files.
+    """
+
+    def __init__(
+        self,
+        dimensions: SupportsIndex,
+        file_path: PathInput | None = None,
+        metadata_schema: dict[str, Any] | None = None,
+        *,
+        normalize: bool | np.bool_ = True,
+        allow_pickle: bool = False,
+        threads: SupportsIndex = 0,
+    ) -> None:
+        """Makes an empty store in memory.
+
+        dimensions: numbers in a vector, 1 to 65,536. file_path: where `load` and `save` find the file; it need not exist.
+        metadata_schema: names and NumPy types ("U200", "i4", "f8", "M8[s]", ...) of fields that every row has.
+        normalize: scale vectors to length 1 when they are added. allow_pickle: `load` and `reload` may unpickle objects,
+        which runs code that the file names. threads: of one search; 0: the machine's processors, at most 8.
+        """
+        width = _inputs.positive(dimensions, "dimensions")
+        scaled = _inputs.boolean(normalize, "normalize")
+        dtype = _typed.dtype_of_schema(metadata_schema) if metadata_schema else None
+        self._threads = _inputs.integer(threads, "threads")
+        rows = _rows.create(width, scaled, self._threads, dtype)
+        self._set(rows, width, scaled, _inputs.file_path(file_path) if file_path else None, allow_pickle)
+        self._dtype = dtype
+
+    def _set(self, rows: _rows.Rows, dimensions: int, normalize: bool, path: Path | None, allow_pickle: bool) -> None:
+        self._dimensions = dimensions
+        self._normalize = normalize
+        self._file_path = path
+        self._allow_pickle = _inputs.boolean(allow_pickle, "allow_pickle")
+        self._loaded = False
+        self._dtype: np.dtype[Any] | None = None
+        self._lock = threading.RLock()  # of writers
+        self._rows = rows
+
+    @classmethod
+    def open(
+        cls, path: PathInput, *, allow_pickle: bool = False, threads: SupportsIndex = 0
+    ) -> "VectorStore[T]":
+        """Opens the store in a file, whose name may lack its `.npz`, and binds it to that path.
+
+        Vectors are mapped, not read. Metadata that is data is read without running anything; other objects need
+        allow_pickle=True, which runs code that the file names: only for files that you trust.
+        Raises FileNotFoundError and the like, ValueError for what is no store, UnsupportedError (a ValueError) for objects.
+        """
+        resolved = _inputs.file_path(path)
+        store = cls.__new__(cls)
+        store._threads = _inputs.integer(threads, "threads")
+        rows = store._read(resolved, 0, None, _inputs.boolean(allow_pickle, "allow_pickle"))
+        info = rows.handle.info()
+        store._set(rows, info[2], info[3], resolved, allow_pickle)
+        store._loaded = True
+        return store
+
+    # ------------------------------------------------------------------------------------------------------- what it is
+
+    @property
+    def dimensions(self) -> int:
+        """How many numbers a vector has."""
+        return self._dimensions
+
+    @property
+    def normalize(self) -> bool:
+        """Are vectors scaled to length 1?"""
+        return self._normalize
+
+    @property
+    def file_path(self) -> Path | None:
+        """The file that `save` and `reload` use, if any: an absolute path."""
+        return self._file_path
+
+    @property
+    def vectors(self) -> npt.NDArray[np.float32]:
+        """All vectors, rows x dimensions: a read-only view, not a copy. Rows that are added later need a new view.
+
+        Deleted rows stay in it until `save`. The view stays good after the store is gone.
+        """
+        return self._rows.vectors(self._dimensions)
+
+    @property
+    def metadata(self) -> npt.NDArray[Any]:
+        """All metadata, an object a row, or a structured array where the store has a schema: a read-only view."""
+        return self._rows.metadata()
+
+    def __len__(self) -> int:
+        """How many rows there are, without deleted ones."""
+        return self._rows.handle.size()[0]
+
+    def __repr__(self) -> str:
+        return f"VectorStore(dimensions={self._dimensions}, normalize={self._normalize}, rows={len(self)})"
+
+    def info(self) -> dict[str, Any]:
+        """What the library says of itself: rows, whether vectors are mapped, kernels, threads, and so on."""
+        names = ("rows", "row_end", "dimensions", "normalize", "metadata", "mapped", "threads", "kernels", "ids", "origin")
+        return dict(zip(names, self._rows.handle.info()))
+
+    # -------------------------------------------------------------------------------------------------------------- rows
+
+    def _payloads(self, metadata: Any, count: int) -> Any:
+        """A list or tuple, or a structured array for a typed store, of `count`; or None."""
+        if metadata is None:
+            return None
+        if isinstance(metadata, np.ndarray) and metadata.ndim != 1:
+            raise ValueError(f"metadata: expected a 1D sequence, found {metadata.ndim} dimension(s)")
+        if len(metadata) != count:
+            raise ValueError(f"metadata: expected {count}, one a vector, found {len(metadata)}")
+        if isinstance(metadata, (list, tuple)) or (self._rows.typed and isinstance(metadata, np.ndarray)):
+            return metadata
+        return list(metadata)
+
+    def add(
+        self,
+        vectors: npt.ArrayLike,
+        metadata: Sequence[T] | npt.NDArray[Any] | None = None,
+        *,
+        ids: Iterable[Id | None] | None = None,
+    ) -> None:
+        """Adds rows, all or none.
+
+        vectors: rows x dimensions, anything that NumPy takes as an array of real numbers. metadata: an object for each, or
+        None. ids: for each a text, an integer or a UUID, which no other row has, or None.
+        Raises ValueError for wrong shapes, numbers that are not finite in float32, vectors of length 0 where they are
+        normalised, ids that are there.
+        """
+        array = _inputs.matrix(vectors, self._dimensions, "vectors")
+        payloads = self._payloads(metadata, len(array))
+        texts = None if ids is None else _inputs.id_list_of_rows(ids, len(array))
+        with self._lock:
+            self._rows.add(array, payloads, texts)
+
+    def upsert(
+        self,
+        vectors: npt.ArrayLike,
+        metadata: Sequence[T] | npt.NDArray[Any] | None = None,
+        *,
+        ids: Iterable[Id],
+    ) -> npt.NDArray[np.int64]:
+        """Like `add`, but rows whose ids are there are replaced, in their places. Returns the row numbers, int64."""
+        array = _inputs.matrix(vectors, self._dimensions, "vectors")
+        payloads = self._payloads(metadata, len(array))
+        texts = _inputs.id_list(ids)
+        if len(texts) != len(array):
+            raise ValueError(f"ids: expected {len(array)}, one a row, found {len(texts)}")
+        with self._lock:
+            return self._rows.upsert(array, payloads, texts)
+
+    def add_vectors(self, vectors_2d: npt.ArrayLike, metadata_array: npt.NDArray[Any]) -> None:
+        """The same as `add`: vectors rows x dimensions, and a one-dimensional array of metadata."""
+        self.add(vectors_2d, metadata_array)
+
+    def delete(
+        self,
+        ids: Iterable[Id] | None = None,
+        *,
+        where: Where | None = None,
+        params: Sequence[Any] | None = None,
+        within_rows: RowNumbers | None = None,
+    ) -> int:
+        """Deletes the selected rows and returns how many. Others keep their numbers until `save`."""
+        if ids is None and where is None and within_rows is None:
+            raise ValueError("delete: expected ids, where or within_rows; clear() removes all rows")
+        with self._lock:
+            rows = self.select(where, params=params, ids=ids, within_rows=within_rows)
+            if len(rows) > 0:
+                self._rows.handle.delete(rows, None, None)
+                self._rows.dead.update(rows.tolist())
+        return len(rows)
+
+    def clear(self) -> None:
+        """Removes all rows. Views keep theirs. The file is unchanged until `save`."""
+        with self._lock:
+            old = self._rows
+            dtype = old.dtype if old.dtype.names else None
+            self._rows = _rows.create(self._dimensions, self._normalize, self._threads, dtype)
+            self._loaded = False
+
+    def get(self, index: SupportsIndex | str) -> tuple[npt.NDArray[np.float32], T] | None:
+        """The row of this number, or of this id if it is text: a copy of its vector, and its metadata (a dict where the
+        store has a schema). None: there is no such row.
+        """
+        rows = self._rows
+        row = rows.handle.find(index) if isinstance(index, str) else _inputs.integer(index, "index")
+        if row is None or not 0 <= row < rows.end or row in rows.dead:
+            return None
+        found = rows.read(row)
+        names = rows.dtype.names
+        metadata: Any = found if names is None else {name: found[name] for name in names}
+        return rows.vectors(self._dimensions)[row].copy(), metadata
+
+    def row_of(self, id: Id) -> int | None:
+        """The number of the row with this id. None: there is none."""
+        return self._rows.handle.find(_inputs.one_id(id))
+
+    def id_of(self, index: SupportsIndex) -> str | None:
+        """The id of a row. None: it has none. Raises IndexError for a row that is not there."""
+        row = _inputs.integer(index, "index")
+        if row < 0:
+            raise IndexError(f"index: expected a row of the store, found {row}")
+        with self._lock:
+            return self._rows.handle.id(row)
+
+    # ------------------------------------------------------------------------------------------------------------ search
+
+    def search(
+        self,
+        query_vector: npt.ArrayLike,
+        top_k: SupportsIndex = 10,
+        score_cutoff: RealNumber = 0.0,
+        *,
+        within_rows: RowNumbers | None = None,
+        where: Where | None = None,
+        params: Sequence[Any] | None = None,
+        ids: Iterable[Id] | None = None,
+    ) -> list[tuple[int, float, T]]:
+        """The rows most similar to a query by cosine, as tuples (row number, score, metadata), best first.
+
+        Only rows that score at least `score_cutoff`; -1 for all. Else as `cosine_search`.
+        """
+        return self._search(
+            query_vector, _COSINE, top_k, float(score_cutoff), within_rows, where, params, ids, None
+        )
+
+    def cosine_search(
+        self,
+        query: npt.ArrayLike,
+        *,
+        top_k: SupportsIndex = 10,
+        min_value: RealNumber | None = None,
+        within_rows: RowNumbers | None = None,
+        where: Where | None = None,
+        params: Sequence[Any] | None = None,
+        ids: Iterable[Id] | None = None,
+    ) -> list[VectorHit[T]]:
+        """The `top_k` selected rows most similar to a query by cosine, best first; of equals the lowest row first.
+
+        query: `dimensions` numbers. min_value: only rows that score at least this.
+        Raises ValueError for a query of length 0, and for such a row where vectors are not normalised.
+        """
+        limit = -_INFINITY if min_value is None else _inputs.threshold(min_value, "min_value")
+        return self._search(query, _COSINE, top_k, limit, within_rows, where, params, ids, VectorHit)
+
+    def dot_search(
+        self,
+        query: npt.ArrayLike,
+        *,
+        top_k: SupportsIndex = 10,
+        min_value: RealNumber | None = None,
+        within_rows: RowNumbers | None = None,
+        where: Where | None = None,
+        params: Sequence[Any] | None = None,
+        ids: Iterable[Id] | None = None,
+    ) -> list[VectorHit[T]]:
+        """Like `cosine_search`, by dot product. Where vectors are normalised, so is the query."""
+        limit = -_INFINITY if min_value is None else _inputs.threshold(min_value, "min_value")
+        return self._search(query, _DOT, top_k, limit, within_rows, where, params, ids, VectorHit)
+
+    def euclidean_search(
+        self,
+        query: npt.ArrayLike,
+        *,
+        top_k: SupportsIndex = 10,
+        max_value: RealNumber | None = None,
+        within_rows: RowNumbers | None = None,
+        where: Where | None = None,
+        params: Sequence[Any] | None = None,
+        ids: Iterable[Id] | None = None,
+    ) -> list[VectorHit[T]]:
+        """Like `cosine_search`, by Euclidean distance: nearest first, at most `max_value` away."""
+        limit = _INFINITY if max_value is None else _inputs.threshold(max_value, "max_value")
+        return self._search(query, _EUCLIDEAN, top_k, limit, within_rows, where, params, ids, VectorHit)
+
+    def _search(
+        self,
+        query: Any,
+        metric: int,
+        top_k: Any,
+        limit: float,
+        within_rows: RowNumbers | None,
+        where: Where | None,
+        params: Sequence[Any] | None,
+        ids: Iterable[Id] | None,
+        hit: type[Any] | None,
+    ) -> Any:
+        k = top_k if type(top_k) is int and 0 < top_k < _inputs.LARGEST else _inputs.positive(top_k, "top_k")
+        condition = None if where is None else _inputs.condition(where, params)
+        texts = None if ids is None else _inputs.id_list(ids)
+        chosen = None if within_rows is None else _inputs.row_numbers(within_rows)
+        while True:
+            rows = self._rows
+            epoch = rows.epoch
+            selected = chosen if texts is None else self._numbers(rows, chosen, texts)
+            found = rows.handle.search(query, k, metric, limit, selected, condition, rows, hit)
+            if found is NotImplemented:
+                query = _inputs.vector(query, self._dimensions)
+            elif rows.epoch == epoch and epoch % 2 == 0:
+                return found
+            else:  # rows have got other numbers meanwhile
+                with self._lock:
+                    pass
+
+    @staticmethod
+    def _numbers(
+        rows: _rows.Rows, chosen: npt.NDArray[np.int64] | None, texts: list[str]
+    ) -> npt.NDArray[np.int64]:
+        return np.frombuffer(rows.handle.select(chosen, texts, None, None, False, 0, None), np.int64)
+
+    def _batch(
+        self,
+        queries: npt.ArrayLike,
+        metric: Metric,
+        min_value: RealNumber | None,
+        max_value: RealNumber | None,
+    ) -> tuple[npt.NDArray[np.float32], int, float]:
+        """Queries, metric and limit as the library takes them."""
+        if metric not in _METRICS:
+            raise ValueError(f"metric: expected one of {', '.join(_METRICS)}, found {metric!r}")
+        array = _inputs.matrix(queries, self._dimensions, "queries")
+        if metric == "euclidean":
+            if min_value is not None:
+                raise ValueError("min_value: expected max_value with the Euclidean metric")
+            return array, _EUCLIDEAN, _INFINITY if max_value is None else _inputs.threshold(max_value, "max_value")
+        if max_value is not None:
+            raise ValueError("max_value: expected min_value with cosine and dot product")
+        return array, _METRICS[metric], -_INFINITY if min_value is None else _inputs.threshold(min_value, "min_value")
+
+    def search_batch(
+        self,
+        queries: npt.ArrayLike,
+        *,
+        top_k: SupportsIndex = 10,
+        metric: Metric = "cosine",
+        min_value: RealNumber | None = None,
+        max_value: RealNumber | None = None,
+        within_rows: RowNumbers | None = None,
+        where: Where | None = None,
+        params: Sequence[Any] | None = None,
+        ids: Iterable[Id] | None = None,
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Many searches at once, faster than one by one, with the same answers.
+
+        queries: queries x dimensions. Returns row numbers (int64) and scores or distances (float64), each queries x hits,
+        where hits is `top_k` or the number of rows, whichever is less; -1 and NaN where a query has fewer.
+        """
+        array, number, limit = self._batch(queries, metric, min_value, max_value)
+        wanted = _inputs.positive(top_k, "top_k")
+        condition = None if where is None else _inputs.condition(where, params)
+        texts = None if ids is None else _inputs.id_list(ids)
+        chosen = None if within_rows is None else _inputs.row_numbers(within_rows)
+        while True:
+            rows = self._rows
+            epoch = rows.epoch
+            k = min(wanted, rows.handle.size()[0])
+            selected = chosen if texts is None else self._numbers(rows, chosen, texts)
+            found = np.empty((len(array), k), np.int64), np.empty((len(array), k), np.float64)
+            if k > 0:
+                rows.handle.search_batch(array, k, number, limit, selected, condition, *found)
+            if rows.epoch == epoch and epoch % 2 == 0:
+                return found
+            with self._lock:
+                pass
+
+    def explain(
+        self,
+        query: npt.ArrayLike,
+        *,
+        top_k: SupportsIndex = 10,
+        metric: Metric = "cosine",
+        min_value: RealNumber | None = None,
+        max_value: RealNumber | None = None,
+        within_rows: RowNumbers | None = None,
+        where: Where | None = None,
+        params: Sequence[Any] | None = None,
+        ids: Iterable[Id] | None = None,
+    ) -> dict[str, str | int | float]:
+        """Runs a search (`query` may be several) and says what it did: the plan, rows and bytes read, seconds."""
+        array, number, limit = self._batch(np.atleast_2d(_inputs.floats(query, "query")), metric, min_value, max_value)
+        rows = self._rows
+        chosen = None if within_rows is None else _inputs.row_numbers(within_rows)
+        selected = chosen if ids is None else self._numbers(rows, chosen, _inputs.id_list(ids))
+        condition = None if where is None else _inputs.condition(where, params)
+        return rows.handle.explain(array, _inputs.positive(top_k, "top_k"), number, limit, selected, condition)
+
+    # -------------------------------------------------------------------------------------------------------- selections
+
+    @staticmethod
+    def _selection(
+        where: Where | None, params: Sequence[Any] | None, ids: Iterable[Id] | None, within_rows: RowNumbers | None
+    ) -> tuple[npt.NDArray[np.int64] | None, list[str] | None, _npvec.Filter | None]:
+        return (
+            None if within_rows is None else _inputs.row_numbers(within_rows),
+            None if ids is None else _inputs.id_list(ids),
+            None if where is None else _inputs.condition(where, params),
+        )
+
+    def count(
+        self,
+        where: Where | None = None,
+        *,
+        params: Sequence[Any] | None = None,
+        ids: Iterable[Id] | None = None,
+        within_rows: RowNumbers | None = None,
+    ) -> int:
+        """How many rows are selected."""
+        return self._rows.handle.count(*self._selection(where, params, ids, within_rows))
+
+    def select(
+        self,
+        where: Where | None = None,
+        *,
+        params: Sequence[Any] | None = None,
+        ids: Iterable[Id] | None = None,
+        within_rows: RowNumbers | None = None,
+        order_by: str | None = None,
+        descending: bool = False,
+        offset: SupportsIndex = 0,
+        limit: SupportsIndex | None = None,
+    ) -> npt.NDArray[np.int64]:
+        """The numbers of the selected rows (int64), by a field or else in order; at most `limit`, behind `offset`."""
+        skipped = _inputs.integer(offset, "offset")
+        most = None if limit is None else _inputs.integer(limit, "limit")
+        if skipped < 0 or (most is not None and most < 0):
+            raise ValueError(f"select: expected offset and limit of 0 or more, found {offset} and {limit}")
+        selection = self._selection(where, params, ids, within_rows)
+        found = self._rows.handle.select(*selection, order_by, bool(descending), skipped, most)
+        return np.frombuffer(found, np.int64)
+
+    def facet(
+        self,
+        field: str,
+        where: Where | None = None,
+        *,
+        params: Sequence[Any] | None = None,
+        ids: Iterable[Id] | None = None,
+        within_rows: RowNumbers | None = None,
+    ) -> Facet:
+        """The distinct values of a field among the selected rows, and how many rows have each."""
+        pairs, missing = self._rows.handle.facets(*self._selection(where, params, ids, within_rows), field)
+        return Facet([(json.loads(text), number) for text, number in pairs], missing)
+
+    # ------------------------------------------------------------------------------------------------------------- files
+
+    def _read(self, path: Path, dimensions: int, normalize: bool | None, allow_pickle: bool) -> _rows.Rows:
+        try:
+            return _rows.open_rows(path, dimensions, normalize, self._threads, allow_pickle)
+        except OSError as error:
+            raise _inputs.file_error(error, path) from None
+
+    def load(self) -> None:
+        """Reads the file of `file_path`, once; nothing if there is no such file.
+
+        Raises ValueError if it has other dimensions, or another schema.
+        """
+        with self._lock:
+            path = self._file_path
+            if self._loaded or path is None or not path.exists():
+                return
+            rows = self._read(path, self._dimensions, self._normalize, self._allow_pickle)
+            self._rows = self._with_schema(rows)
+            self._loaded = True
+
+    def _with_schema(self, rows: _rows.Rows) -> _rows.Rows:
+        """The rows with the fields that the store was made with."""
+        dtype = self._dtype
+        if dtype is None or rows.dtype == dtype:
+            return rows
+        if rows.dtype.names != dtype.names:
+            raise ValueError(f"metadata schema: expected fields {dtype.names}, found {rows.dtype.names}")
+        made = _rows.create(self._dimensions, self._normalize, self._threads, dtype)
+        archive = rows.archive(self._dimensions, self._normalize)
+        made.add(np.ascontiguousarray(archive.vectors), archive.metadata, archive.ids)
+        return made
+
+    def reload(self) -> None:
+        """Reads the bound file again, and lets go of what was not saved. If it fails, nothing changes.
+
+        Raises ValueError if the store is bound to no file, or the file has other dimensions or another normalisation.
+        """
+        with self._lock:
+            if self._file_path is None:
+                raise ValueError("reload: expected a store that is bound to a file by open, save or file_path")
+            rows = self._read(self._file_path, self._dimensions, None, self._allow_pickle)
+            if rows.handle.info()[3] != self._normalize:
+                raise ValueError(f"{self._file_path}: expected normalize={self._normalize}, found the opposite")
+            self._rows = self._with_schema(rows)
+            self._loaded = True
+
+    def save(self, path: PathInput | None = None, *, compress: bool = False) -> None:
+        """Writes the store to `path`, to which it is then bound, or to where it is bound. Deleted rows go for good.
+
+        The file is replaced as a whole: at every moment the path holds the old one or the new one. compress: a smaller file
+        that takes longer to open. Raises ValueError if there is no path.
+        """
+        with self._lock:
+            target = self._file_path if path is None else _inputs.file_path(path)
+            if target is None:
+                raise ValueError("save: expected a path for a store that is bound to no file")
+            rows = self._rows
+            try:
+                if rows.is_data():
+                    self._save_data(rows, target, compress)
+                else:
+                    self._save_objects(rows, target, compress)
+            except OSError as error:
+                raise _inputs.file_error(error, target) from None
+            self._file_path = target
+
+    @staticmethod
+    def _save_data(rows: _rows.Rows, target: Path, compress: bool) -> None:
+        moves = len(rows.dead) > 0
+        rows.epoch += moves
+        try:
+            rows.handle.save(os.fsencode(target), compress)
+            if moves:
+                rows.forget_dead()
+        finally:
+            rows.epoch += moves
+
+    def _save_objects(self, rows: _rows.Rows, target: Path, compress: bool) -> None:
+        archive = rows.archive(self._dimensions, self._normalize)
+        _archive.write(target, archive, compress)
+        if rows.dead:
+            self._rows = _rows.of_archive(archive, self._normalize, self._threads)
+
+    # ---------------------------------------------------------------------------------------------------------- contexts
+
+    def __enter__(self) -> "VectorStore[T]":
+        """The store itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Saves the store if it is bound to a file, unless the block raised."""
+        if kind is None and self._file_path is not None:
+            self.save()

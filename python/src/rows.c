@@ -1,0 +1,207 @@
+/* Store: rows that come and go, and which rows. */
+#include "module.h"
+
+#include <string.h>
+
+/* The rows of one call of add or upsert, and all that must live until it is over. */
+typedef struct batch_argument {
+    npv_batch batch;
+    Py_buffer vectors;
+    Py_buffer records;
+    documents_argument documents;
+    text_list ids;
+} batch_argument;
+
+/* (vectors, documents or None, ids or None, records as bytes or None) */
+static bool read_batch(const store_object *self, PyObject *const *arguments, batch_argument *argument) {
+    memset(argument, 0, sizeof *argument);
+    argument->batch = (npv_batch)NPV_BATCH_INIT;
+    if (!buffer_read(arguments[0], 'f', ANY_SIZE, false, &argument->vectors))
+        return false;
+    const size_t count = (size_t)argument->vectors.len / sizeof(float) / self->dimensions;
+    if (!documents_read(arguments[1], count, &argument->documents) || !texts_read(arguments[2], true, &argument->ids) ||
+        !buffer_read(arguments[3], 'B', ANY_SIZE, false, &argument->records))
+        return false;
+    if (argument->ids.text != NULL && argument->ids.count != count) {
+        PyErr_Format(PyExc_ValueError, "expected %zu ids, one a row, found %zu", count, argument->ids.count);
+        return false;
+    }
+    argument->batch.count = count;
+    argument->batch.vectors = argument->vectors.buf;
+    argument->batch.documents = argument->documents.text;
+    argument->batch.ids = argument->ids.text;
+    argument->batch.records = argument->records.buf;
+    return true;
+}
+
+static void free_batch(batch_argument *argument) {
+    if (argument->vectors.obj != NULL)
+        PyBuffer_Release(&argument->vectors);
+    if (argument->records.obj != NULL)
+        PyBuffer_Release(&argument->records);
+    documents_free(&argument->documents);
+    texts_free(&argument->ids);
+}
+
+/* add(vectors, documents, ids, records) -> first row */
+PyObject *store_add(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
+    npv_store *const store = store_of(self)->store;
+    batch_argument argument;
+    PyObject *result = NULL;
+    uint64_t first = 0;
+    npv_error error;
+    npv_status status;
+    if (!check_count("add", 4, count))
+        return NULL;
+    if (!read_batch(store_of(self), arguments, &argument))
+        goto end;
+    Py_BEGIN_ALLOW_THREADS status = npv_add(store, &argument.batch, &first, &error);
+    Py_END_ALLOW_THREADS result =
+        status == NPV_OK ? PyLong_FromUnsignedLongLong(first) : raise_error(state_of(self), &error);
+end:
+    free_batch(&argument);
+    return result;
+}
+
+/* upsert(vectors, documents, ids, records) -> rows as int64 in a bytearray */
+PyObject *store_upsert(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
+    npv_store *const store = store_of(self)->store;
+    batch_argument argument;
+    PyObject *rows = NULL;
+    npv_error error;
+    npv_status status;
+    if (!check_count("upsert", 4, count))
+        return NULL;
+    if (!read_batch(store_of(self), arguments, &argument))
+        goto end;
+    rows = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)(argument.batch.count * sizeof(uint64_t)));
+    if (rows == NULL)
+        goto end;
+    uint64_t *const numbers = (uint64_t *)(void *)PyByteArray_AsString(rows);
+    Py_BEGIN_ALLOW_THREADS status = npv_upsert(store, &argument.batch, numbers, NULL, &error);
+    Py_END_ALLOW_THREADS if (status != NPV_OK) {
+        raise_error(state_of(self), &error);
+        Py_CLEAR(rows);
+    }
+end:
+    free_batch(&argument);
+    return rows;
+}
+
+/* ----------------------------------------------------------------------------------------------------- selections -- */
+
+typedef npv_status count_function(npv_store *, const npv_selection *, uint64_t *, npv_error *);
+
+/* (rows, ids, filter) -> number */
+static PyObject *count_rows(PyObject *self, PyObject *const *arguments, count_function *count_of) {
+    npv_store *const store = store_of(self)->store;
+    selection_argument argument;
+    PyObject *result = NULL;
+    uint64_t number = 0;
+    npv_error error;
+    npv_status status;
+    if (!selection_read(state_of(self), arguments[0], arguments[1], arguments[2], &argument))
+        goto end;
+    Py_BEGIN_ALLOW_THREADS status = count_of(store, &argument.selection, &number, &error);
+    Py_END_ALLOW_THREADS result =
+        status == NPV_OK ? PyLong_FromUnsignedLongLong(number) : raise_error(state_of(self), &error);
+end:
+    selection_free(&argument);
+    return result;
+}
+
+/* delete(rows, ids, filter) -> number of rows */
+PyObject *store_delete(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
+    return check_count("delete", 3, count) ? count_rows(self, arguments, npv_delete) : NULL;
+}
+
+/* count(rows, ids, filter) -> number of rows */
+PyObject *store_count(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
+    return check_count("count", 3, count) ? count_rows(self, arguments, npv_count_selected) : NULL;
+}
+
+static bool read_select_options(PyObject *const *arguments, npv_select_options *options, text_list *order_by) {
+    const npv_select_options defaults = NPV_SELECT_OPTIONS_INIT;
+    *options = defaults;
+    PyObject *const one = PyTuple_Pack(1, arguments[0]);
+    const bool done = one != NULL && texts_read(one, true, order_by);
+    Py_XDECREF(one);
+    if (!done)
+        return false;
+    options->order_by = order_by->text[0];
+    options->descending = PyObject_IsTrue(arguments[1]);
+    options->offset = PyLong_AsUnsignedLongLong(arguments[2]);
+    if (arguments[3] != Py_None)
+        options->limit = PyLong_AsUnsignedLongLong(arguments[3]);
+    return PyErr_Occurred() == NULL;
+}
+
+/* select(rows, ids, filter, order_by, descending, offset, limit) -> rows as int64 in a bytearray */
+PyObject *store_select(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
+    npv_store *const store = store_of(self)->store;
+    selection_argument argument = {0};
+    npv_select_options options;
+    text_list order_by = {0};
+    PyObject *result = NULL;
+    uint64_t *rows = NULL;
+    size_t found = 0;
+    npv_error error;
+    npv_status status;
+    if (!check_count("select", 7, count))
+        return NULL;
+    if (!selection_read(state_of(self), arguments[0], arguments[1], arguments[2], &argument) ||
+        !read_select_options(arguments + 3, &options, &order_by))
+        goto end;
+    options.selection = &argument.selection;
+    Py_BEGIN_ALLOW_THREADS status = npv_select(store, &options, &rows, &found, &error);
+    Py_END_ALLOW_THREADS if (status == NPV_OK) result =
+        PyByteArray_FromStringAndSize((const char *)rows, (Py_ssize_t)(found * sizeof *rows));
+    else raise_error(state_of(self), &error);
+    npv_free(rows);
+end:
+    texts_free(&order_by);
+    selection_free(&argument);
+    return result;
+}
+
+static PyObject *list_facets(const npv_facets *facets) {
+    PyObject *const list = PyList_New((Py_ssize_t)facets->count);
+    for (size_t i = 0; list != NULL && i < facets->count; i++) {
+        PyObject *const pair = Py_BuildValue("(sK)", facets->facet[i].json, (unsigned long long)facets->facet[i].count);
+        if (pair == NULL || PyList_SetItem(list, (Py_ssize_t)i, pair) != 0) {
+            Py_DECREF(list);
+            return NULL;
+        }
+    }
+    return list == NULL ? NULL : Py_BuildValue("(NK)", list, (unsigned long long)facets->missing);
+}
+
+/* facets(rows, ids, filter, field) -> ([(JSON, number), ...], rows without the field) */
+PyObject *store_facets(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
+    npv_store *const store = store_of(self)->store;
+    selection_argument argument = {0};
+    text_list field = {0};
+    npv_facets facets = {0};
+    PyObject *result = NULL;
+    npv_error error;
+    npv_status status;
+    if (!check_count("facets", 4, count))
+        return NULL;
+    PyObject *const one = PyTuple_Pack(1, arguments[3]);
+    if (one == NULL || !selection_read(state_of(self), arguments[0], arguments[1], arguments[2], &argument) ||
+        !texts_read(one, false, &field))
+        goto end;
+    Py_BEGIN_ALLOW_THREADS status = npv_get_facets(store, field.text[0], &argument.selection, &facets, &error);
+    Py_END_ALLOW_THREADS if (status == NPV_OK) {
+        result = list_facets(&facets);
+        npv_facets_free(&facets);
+    }
+    else {
+        raise_error(state_of(self), &error);
+    }
+end:
+    texts_free(&field);
+    selection_free(&argument);
+    Py_XDECREF(one);
+    return result;
+}
