@@ -26,36 +26,36 @@ LARGEST = 2**62
 
 def integer(value: SupportsIndex, name: str) -> int:
     if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name}: expected an integer, found a boolean")
+        raise TypeError(f"{name} must be an integer, found a boolean")
     try:
         return operator.index(value)
     except TypeError:
-        raise TypeError(f"{name}: expected an integer, found {type(value).__name__}") from None
+        raise TypeError(f"{name} must be an integer, found {type(value).__name__}") from None
 
 
 def positive(value: SupportsIndex, name: str) -> int:
     number = integer(value, name)
     if number <= 0:
-        raise ValueError(f"{name}: expected at least 1, found {number}")
+        raise ValueError(f"{name} must be greater than 0, found {number}")
     return min(number, LARGEST)
 
 
 def boolean(value: bool | np.bool_, name: str) -> bool:
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name}: expected True or False, found {type(value).__name__}")
+        raise TypeError(f"{name} must be a boolean, found {type(value).__name__}")
     return bool(value)
 
 
 def threshold(value: RealNumber, name: str) -> float:
     """A finite number as a float."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name}: expected a number, found {type(value).__name__}")
+        raise TypeError(f"{name} must be a real number, found {type(value).__name__}")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise ValueError(f"{name}: expected a finite number, found {value}")
+        raise ValueError(f"{name} must be finite, found {value}")
     return number
 
 
@@ -119,6 +119,12 @@ def row_numbers(rows: RowNumbers, name: str = "within_rows") -> npt.NDArray[np.i
     if array.min() < 0 or array.max() >= LARGEST:
         raise IndexError(f"{name}: expected rows of the store, found {array.min()} to {array.max()}")
     return np.ascontiguousarray(array, np.int64)
+
+
+def check_unique(rows: npt.NDArray[np.int64] | None) -> None:
+    """Of numbers that the library refused: a number twice is the greater mistake."""
+    if rows is not None and len(np.unique(rows)) != len(rows):
+        raise ValueError("within_rows: expected unique row numbers, found some twice")
 
 
 def one_id(value: Id) -> str:

@@ -223,12 +223,16 @@ class VectorStore(Generic[T]):
             self._rows = _rows.create(self._dimensions, self._normalize, self._threads, dtype)
             self._loaded = False
 
-    def get(self, index: SupportsIndex | str) -> tuple[npt.NDArray[np.float32], T] | None:
-        """The row of this number, or of this id if it is text: a copy of its vector, and its metadata (a dict where the
-        store has a schema). None: there is no such row.
+    def get(
+        self, index: SupportsIndex | None = None, *, id: Id | None = None
+    ) -> tuple[npt.NDArray[np.float32], T] | None:
+        """The row of this number, or of this id: a copy of its vector, and its metadata (a dict where the store has a
+        schema). None: there is no such row.
         """
+        if (index is None) == (id is None):
+            raise TypeError("get: expected an index or an id")
         rows = self._rows
-        row = rows.handle.find(index) if isinstance(index, str) else _inputs.integer(index, "index")
+        row = _inputs.integer(index, "index") if index is not None else rows.handle.find(_inputs.one_id(id))
         if row is None or not 0 <= row < rows.end or row in rows.dead:
             return None
         found = rows.read(row)
@@ -338,7 +342,11 @@ class VectorStore(Generic[T]):
             rows = self._rows
             epoch = rows.epoch
             selected = chosen if texts is None else self._numbers(rows, chosen, texts)
-            found = rows.handle.search(query, k, metric, limit, selected, condition, rows, hit)
+            try:
+                found = rows.handle.search(query, k, metric, limit, selected, condition, rows, hit)
+            except IndexError:
+                _inputs.check_unique(selected)
+                raise
             if found is NotImplemented:
                 query = _inputs.vector(query, self._dimensions)
             elif rows.epoch == epoch and epoch % 2 == 0:
