@@ -39,8 +39,6 @@ static void print_caret(const char *text, size_t position) {
     cli_buffer before = {0}, after = {0};
     size_t width;
     position = least(position, size);
-    while (position > 0 && (unsigned char)text[position] >> 6 == 2) /* never inside a character */
-        position--;
     cli_append_visible(&before, text, position);
     cli_append_visible(&after, text + position, size - position);
     print_before(before.text, &width, cli_width(before.text) + cli_width(after.text) <= SHOWN);

@@ -107,6 +107,15 @@ def test_large_integers_stay_exact(tmp_path):
     assert done("count", path, "--where", "n = ?", "--param", "9007199254740992") == "0\n"
 
 
+def test_arrays_may_hold_what_few_readers_of_json_take(tmp_path):
+    path = tmp_path / "s.npz"
+    done("add", path, "-", "--create", stdin='{"n": 9007199254740993, "t": "a\\u0000b", "vector": [1]}')
+    values = "[18446744073709551615, 9007199254740993]"
+    assert done("count", path, "--where", "n IN ?", "--param", values) == "1\n"
+    assert done("count", path, "--where", "t = ?", "--param", '"a\\u0000b"') == "1\n"
+    assert done("count", path, "--where", "t IN ?", "--param", '["a\\u0000b"]') == "1\n"
+
+
 @pytest.mark.parametrize(
     "words, text, column",
     [
