@@ -176,6 +176,22 @@ NPV_API npv_status npv_create(const npv_store_options *options, npv_store **stor
  */
 NPV_API npv_status npv_open(const char *path, const npv_store_options *options, npv_store **store, npv_error *error);
 
+/*
+ * For a store that was opened from a file with durability off: catches up with what a writer, of this process or another,
+ * has done since. Afterwards the store is as at one moment between two changes; the changes that are read are read whole.
+ *
+ * *changed (may be NULL) becomes 0: nothing is new; 1: rows came, changed or went, and the others have their numbers;
+ * 2: rows may have other numbers, because the writer saved after deleting, or the file was replaced. The work is in
+ * proportion to what is new; if it has to open the file anew, to that. The pointer of npv_vectors stays good up to 1.
+ * After 2 it must be asked for again; the old one still shows the old rows until the next time, and may be read, with
+ * unspecified contents, until npv_close.
+ *
+ * Waits for searches of this store, and never for the writer. Does nothing for a store that is open for writing, whose
+ * file nobody else changes. NPV_E_ARGUMENT for a store without a file, or with changes of its own; NPV_E_FORMAT if the
+ * journal is damaged: what lies before has been read then.
+ */
+NPV_API npv_status npv_refresh(npv_store *store, int *changed, npv_error *error);
+
 /* Frees the store and all pointers borrowed from it. Saves nothing. NULL is allowed. Never fails. */
 NPV_API void npv_close(npv_store *store);
 

@@ -1,168 +1,56 @@
 /* Rows that come, change and go: npv_add, npv_upsert, npv_delete, npv_clear. */
-#include <inttypes.h>
-#include <math.h>
+#include "edit.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "error.h"
+#include "journalling.h"
 #include "lazy.h"
-#include "meta/json.h"
-#include "records.h"
-#include "select.h"
-#include "store.h"
+#include "save.h"
 #include "vector.h"
-
-/* ------------------------------------------------------------------------------------------------------ Staging -- */
-
-/* Checks row `number` of a batch and writes it, scaled if the store normalises, to its place. */
-static npv_status place_vector(const npv_store *store, const float *x, uint64_t number, double *wide, float *place,
-                               npv_error *error) {
-    const double length = npv_length(store->kernels, x, store->dimensions, wide);
-    if (!isfinite(length))
-        return npv_fail_not_finite(error, NPV_E_ARGUMENT, "row", number, x, store->dimensions);
-    if (!store->normalize) {
-        memcpy(place, x, store->dimensions * sizeof *x);
-        return NPV_OK;
-    }
-    if (length == 0)
-        return npv_fail(error, NPV_E_ARGUMENT,
-                        "row %" PRIu64 ": expected a direction, found a vector of length zero, which a store that "
-                        "normalises cannot hold",
-                        number);
-    npv_scale_to_unit(x, store->dimensions, length, place);
-    return NPV_OK;
-}
-
-static npv_status place_vectors(npv_store *store, const npv_batch *batch, npv_error *error) {
-    const size_t dimensions = store->dimensions;
-    const uint64_t most = SIZE_MAX / sizeof(float) / dimensions;
-    if (batch->count > most - store->rows)
-        return npv_fail_memory(error, "the vectors", SIZE_MAX);
-    const size_t bytes = (size_t)(store->rows + batch->count) * dimensions * sizeof(float);
-    double *wide = malloc(NPV_PADDED(dimensions) * sizeof *wide);
-    if (wide == NULL)
-        return npv_fail_memory(error, "a vector", NPV_PADDED(dimensions) * sizeof *wide);
-    npv_status status = npv_array_grow(&store->vectors, bytes, error);
-    if (status == NPV_OK) {
-        float *place = (float *)(void *)store->vectors.data + store->rows * dimensions;
-        for (size_t i = 0; i < batch->count && status == NPV_OK; i++)
-            status = place_vector(store, batch->vectors + i * dimensions, i, wide, place + i * dimensions, error);
-    }
-    free(wide);
-    return status;
-}
-
-/* One document of a batch; the error's message is led by its row. */
-static npv_status place_document(npv_store *store, const char *json, size_t number, npv_buffer *fragment,
-                                 npv_error *error) {
-    npv_error found;
-    fragment->size = 0;
-    npv_status status = json == NULL ? NPV_OK : npv_json_to_fragment(json, fragment, &found);
-    if (status == NPV_OK)
-        status = npv_documents_append(&store->documents, (npv_bytes){fragment->data, fragment->size}, &found);
-    if (status == NPV_OK)
-        return NPV_OK;
-    return npv_fail_at(error, status, found.position, "row %zu: %s", number, found.message);
-}
-
-static npv_status place_documents(npv_store *store, const npv_batch *batch, npv_error *error) {
-    if (store->metadata == NPV_METADATA_TYPED)
-        return npv_records_place(store, batch, store->rows, error);
-    if (batch->records != NULL)
-        return npv_fail(error, NPV_E_ARGUMENT, "expected documents, for this store has no typed fields; found records");
-    if (batch->documents == NULL)
-        return npv_documents_append_none(&store->documents, batch->count, error);
-    npv_buffer fragment = {0};
-    npv_status status = NPV_OK;
-    for (size_t i = 0; i < batch->count && status == NPV_OK; i++)
-        status = place_document(store, batch->documents[i], i, &fragment, error);
-    free(fragment.data);
-    return status;
-}
-
-/* Room in the set of rows that are not deleted, where there is one, for `count` more. */
-static npv_status grow_live(npv_store *store, size_t count, npv_error *error) {
-    if (store->deleted == 0)
-        return NPV_OK;
-    return npv_array_grow(&store->live, npv_bits_words(store->rows + count) * sizeof(uint64_t), error);
-}
-
-/* Vectors, documents and records of a batch are written behind the last row, where nobody looks. */
-static npv_status stage(npv_store *store, const npv_batch *batch, npv_error *error) {
-    npv_status status = npv_store_load_metadata(store, error);
-    if (status == NPV_OK && batch->ids != NULL)
-        status = npv_store_load_ids(store, error);
-    if (status == NPV_OK)
-        status = place_vectors(store, batch, error);
-    if (status == NPV_OK)
-        status = place_documents(store, batch, error);
-    return status == NPV_OK ? grow_live(store, batch->count, error) : status;
-}
-
-static void undo_stage(npv_store *store) {
-    npv_documents_truncate(&store->documents, (size_t)store->rows);
-    npv_ids_truncate(&store->ids, store->rows);
-}
-
-/* Takes `count` rows in that have been staged. */
-static void accept(npv_store *store, const npv_batch *batch, size_t count) {
-    if (store->deleted > 0)
-        npv_bits_set((uint64_t *)(void *)store->live.data, store->rows, store->rows + count);
-    store->rows += count;
-    if (npv_codes_outgrown(&store->codes, store->rows))
-        npv_codes_free(&store->codes);
-    if (batch->documents != NULL && store->metadata == NPV_METADATA_NONE)
-        store->metadata = NPV_METADATA_DOCUMENTS;
-}
-
-static npv_status fail_twice(npv_error *error, size_t number) {
-    return npv_fail(error, NPV_E_EXISTS, "row %zu: another row of the batch has the same id", number);
-}
-
-/* Gives a staged row its id; `number` is that of the batch. */
-static npv_status place_id(npv_store *store, const char *id, uint64_t row, size_t number, npv_error *error) {
-    npv_error found;
-    uint64_t other = 0;
-    const npv_bytes text = {(const unsigned char *)id, strlen(id)};
-    const npv_status status = npv_ids_append(&store->ids, row, text, &other, &found);
-    if (status == NPV_E_EXISTS && other >= store->rows)
-        return fail_twice(error, number);
-    return status == NPV_OK ? NPV_OK : npv_fail(error, status, "row %zu: %s", number, found.message);
-}
 
 /* ------------------------------------------------------------------------------------------------------- Adding -- */
 
-static npv_status add(npv_store *store, const npv_batch *batch, npv_error *error) {
-    npv_status status = stage(store, batch, error);
+npv_status npv_edit_add(npv_store *store, const npv_change *change, npv_error *error) {
+    const npv_batch *const batch = &change->batch;
+    npv_status status = npv_stage(store, change, error);
     for (size_t i = 0; batch->ids != NULL && i < batch->count && status == NPV_OK; i++)
         if (batch->ids[i] != NULL)
-            status = place_id(store, batch->ids[i], store->rows + i, i, error);
+            status = npv_stage_id(store, batch->ids[i], store->rows + i, i, error);
     if (status == NPV_OK)
-        accept(store, batch, batch->count);
+        status = npv_journal_staged(store, NPV_JOURNAL_ADD, change, error);
+    if (status == NPV_OK)
+        npv_stage_accept(store, change, batch->count);
     else
-        undo_stage(store);
+        npv_stage_undo(store);
     return status;
 }
 
-static npv_status copy_batch(npv_batch *batch, const npv_batch *given, npv_error *error) {
-    const npv_status status = npv_copy_options(batch, sizeof *batch, given, "npv_batch", error);
-    if (status == NPV_OK && batch->vectors == NULL && batch->count > 0)
-        return npv_fail(error, NPV_E_ARGUMENT, "expected %zu vectors, found NULL", batch->count);
-    return status;
+/* Unlocks the store, and returns when what was changed is as durable as asked. */
+static npv_status finish(npv_store *store, npv_status status, npv_error *error) {
+    npv_journal *const journal = store->journal;
+    const uint64_t written = journal != NULL ? journal->written : 0;
+    if (status == NPV_OK)
+        npv_store_fold_if_outgrown(store);
+    npv_store_unlock(store);
+    return status == NPV_OK && journal != NULL ? npv_journal_wait(journal, written, error) : status;
 }
 
 npv_status npv_add(npv_store *store, const npv_batch *given, uint64_t *first_row, npv_error *error) {
-    npv_batch batch = NPV_BATCH_INIT;
+    npv_change change = {.batch = NPV_BATCH_INIT};
     if (store == NULL || given == NULL)
         return npv_fail(error, NPV_E_ARGUMENT, "npv_add: expected a store and a batch, found NULL");
-    npv_status status = copy_batch(&batch, given, error);
+    npv_status status = npv_copy_options(&change.batch, sizeof change.batch, given, "npv_batch", error);
+    if (status == NPV_OK && change.batch.vectors == NULL && change.batch.count > 0)
+        status = npv_fail(error, NPV_E_ARGUMENT, "expected %zu vectors, found NULL", change.batch.count);
     if (status != NPV_OK)
         return status;
     npv_store_lock_for_writing(store);
     const uint64_t first = store->rows;
-    if (batch.count > 0)
-        status = add(store, &batch, error);
-    npv_store_unlock(store);
+    if (change.batch.count > 0)
+        status = npv_edit_add(store, &change, error);
+    status = finish(store, status, error);
     if (status == NPV_OK && first_row != NULL)
         *first_row = first;
     return status;
@@ -173,8 +61,9 @@ npv_status npv_add(npv_store *store, const npv_batch *given, uint64_t *first_row
 /* Where the rows of a batch go. */
 typedef struct upsert_job {
     npv_store *store;
-    const npv_batch *batch;
-    uint64_t *rows; /* one for each of the batch: below store->rows, or the next new one */
+    const npv_change *change;
+    const npv_batch *batch; /* of it */
+    uint64_t *rows;         /* one for each of the batch: below store->rows, or the next new one */
     size_t added;
     double *wide;
 } upsert_job;
@@ -188,8 +77,11 @@ static npv_status find_place(upsert_job *job, size_t number, npv_error *error) {
     job->rows[number] = found < store->rows ? found : store->rows + job->added;
     if (found < store->rows)
         return NPV_OK;
+    if (job->batch->vectors == NULL)
+        return npv_fail(error, NPV_E_NOT_FOUND, "row %zu: no row has its id, and without vectors none can be added",
+                        number);
     job->added++;
-    return place_id(store, id, job->rows[number], number, error);
+    return npv_stage_id(store, id, job->rows[number], number, error);
 }
 
 static int by_row(const void *a, const void *b) {
@@ -213,13 +105,24 @@ static npv_status check_distinct(const upsert_job *job, npv_error *error) {
     size_t number = 0;
     for (size_t seen = 0; row != UINT64_MAX && seen < 2; number++)
         seen += job->rows[number] == row;
-    return row == UINT64_MAX ? NPV_OK : fail_twice(error, number - 1);
+    return row == UINT64_MAX ? NPV_OK : npv_fail_twice(error, number - 1);
+}
+
+/* Replaced vectors may lie in pages of the file. */
+static npv_status make_private(const upsert_job *job, npv_error *error) {
+    npv_store *const store = job->store;
+    const size_t row_bytes = store->dimensions * sizeof(float);
+    npv_status status = NPV_OK;
+    for (size_t i = 0; job->batch->vectors != NULL && i < job->batch->count && status == NPV_OK; i++)
+        if (job->rows[i] < store->rows)
+            status = npv_array_make_private(&store->vectors, (size_t)job->rows[i] * row_bytes,
+                                            (size_t)(job->rows[i] + 1) * row_bytes, error);
+    return status;
 }
 
 /* Everything that can fail. */
 static npv_status prepare_upsert(upsert_job *job, npv_error *error) {
     npv_store *const store = job->store;
-    const size_t row_bytes = store->dimensions * sizeof(float);
     const size_t wide_bytes = NPV_PADDED(store->dimensions) * sizeof *job->wide;
     if (job->batch->count > SIZE_MAX / sizeof *job->rows)
         return npv_fail_memory(error, "the rows of a batch", SIZE_MAX);
@@ -227,16 +130,14 @@ static npv_status prepare_upsert(upsert_job *job, npv_error *error) {
     job->wide = malloc(wide_bytes);
     if (job->rows == NULL || job->wide == NULL)
         return npv_fail_memory(error, "the rows of a batch", job->batch->count * sizeof *job->rows + wide_bytes);
-    npv_status status = stage(store, job->batch, error);
+    npv_status status = npv_stage(store, job->change, error);
     for (size_t i = 0; i < job->batch->count && status == NPV_OK; i++)
         status = find_place(job, i, error);
     if (status == NPV_OK)
         status = check_distinct(job, error);
-    for (size_t i = 0; i < job->batch->count && status == NPV_OK; i++)
-        if (job->rows[i] < store->rows)
-            status = npv_array_make_private(&store->vectors, (size_t)job->rows[i] * row_bytes,
-                                            (size_t)(job->rows[i] + 1) * row_bytes, error);
-    return status;
+    if (status == NPV_OK)
+        status = make_private(job, error);
+    return status == NPV_OK ? npv_journal_staged(store, NPV_JOURNAL_UPSERT, job->change, error) : status;
 }
 
 /* What was made from a row's vector is made again. */
@@ -270,7 +171,8 @@ static void settle(const upsert_job *job) {
     npv_store *const store = job->store;
     const uint64_t first = store->rows;
     const size_t count = job->batch->count;
-    npv_array_settle(&store->vectors, store->dimensions * sizeof(float), first, job->rows, count);
+    if (job->batch->vectors != NULL)
+        npv_array_settle(&store->vectors, store->dimensions * sizeof(float), first, job->rows, count);
     if (store->metadata == NPV_METADATA_TYPED)
         npv_array_settle(&store->records, store->schema.record_size, first, job->rows, count);
     else
@@ -279,27 +181,28 @@ static void settle(const upsert_job *job) {
     for (size_t i = 0; i < count; i++) {
         if (job->rows[i] >= first)
             continue;
-        refresh_row(job, job->rows[i]);
+        if (job->batch->vectors != NULL)
+            refresh_row(job, job->rows[i]);
         npv_columns_update(&store->columns, &source, job->rows[i]);
     }
-    accept(store, job->batch, job->added);
+    npv_stage_accept(store, job->change, job->added);
     tidy_documents(&store->documents);
 }
 
-static npv_status upsert(npv_store *store, const npv_batch *batch, uint64_t *rows, uint64_t *replaced,
-                         npv_error *error) {
-    upsert_job job = {.store = store, .batch = batch};
+npv_status npv_edit_upsert(npv_store *store, const npv_change *change, uint64_t *rows, uint64_t *replaced,
+                           npv_error *error) {
+    upsert_job job = {.store = store, .change = change, .batch = &change->batch};
     npv_status status = npv_store_load_ids(store, error);
     if (status == NPV_OK)
         status = prepare_upsert(&job, error);
     if (status == NPV_OK) {
         settle(&job);
         if (rows != NULL)
-            memcpy(rows, job.rows, batch->count * sizeof *rows);
+            memcpy(rows, job.rows, change->batch.count * sizeof *rows);
         if (replaced != NULL)
-            *replaced = batch->count - job.added;
+            *replaced = change->batch.count - job.added;
     } else {
-        undo_stage(store);
+        npv_stage_undo(store);
     }
     free(job.rows);
     free(job.wide);
@@ -307,21 +210,20 @@ static npv_status upsert(npv_store *store, const npv_batch *batch, uint64_t *row
 }
 
 npv_status npv_upsert(npv_store *store, const npv_batch *given, uint64_t *rows, uint64_t *replaced, npv_error *error) {
-    npv_batch batch = NPV_BATCH_INIT;
+    npv_change change = {.batch = NPV_BATCH_INIT};
     if (store == NULL || given == NULL)
         return npv_fail(error, NPV_E_ARGUMENT, "npv_upsert: expected a store and a batch, found NULL");
-    npv_status status = copy_batch(&batch, given, error);
+    npv_status status = npv_copy_options(&change.batch, sizeof change.batch, given, "npv_batch", error);
     if (status != NPV_OK)
         return status;
-    if (batch.count == 0) {
+    if (change.batch.count == 0) {
         if (replaced != NULL)
             *replaced = 0;
         return NPV_OK;
     }
     npv_store_lock_for_writing(store);
-    status = upsert(store, &batch, rows, replaced, error);
-    npv_store_unlock(store);
-    return status;
+    status = npv_edit_upsert(store, &change, rows, replaced, error);
+    return finish(store, status, error);
 }
 
 /* ----------------------------------------------------------------------------------------------------- Deleting -- */
@@ -336,11 +238,14 @@ static npv_status start_live(npv_store *store, npv_error *error) {
     return status;
 }
 
-static npv_status delete_rows(npv_store *store, const npv_row_set *set, npv_error *error) {
+npv_status npv_edit_delete(npv_store *store, const npv_row_set *set, npv_error *error) {
     npv_bits_run run = {0, 0};
     npv_status status = npv_store_load_ids(store, error);
-    if (status == NPV_OK && set->count > 0)
-        status = start_live(store, error);
+    if (status != NPV_OK || set->count == 0)
+        return status;
+    status = start_live(store, error);
+    if (status == NPV_OK)
+        status = npv_journal_deletion(store, set, error);
     if (status != NPV_OK)
         return status;
     uint64_t *const live = (uint64_t *)(void *)store->live.data;
@@ -368,20 +273,25 @@ npv_status npv_delete(npv_store *store, const npv_selection *given, uint64_t *de
     npv_store_lock_for_writing(store);
     status = npv_row_set_make(store, &selection, &set, error);
     if (status == NPV_OK)
-        status = delete_rows(store, &set, error);
-    npv_store_unlock(store);
+        status = npv_edit_delete(store, &set, error);
     free(set.bits);
+    status = finish(store, status, error);
     if (status == NPV_OK && deleted != NULL)
         *deleted = set.count;
     return status;
 }
 
-static npv_status clear(npv_store *store, npv_error *error) {
-    npv_status status = npv_array_clear(&store->vectors, error);
+npv_status npv_edit_clear(npv_store *store, npv_error *error) {
+    npv_status status = npv_journal_clearing(store, error);
+    if (status == NPV_OK)
+        status = npv_array_clear(&store->vectors, error);
     if (status == NPV_OK)
         status = npv_array_clear(&store->records, error);
-    if (status != NPV_OK)
+    if (status != NPV_OK) {
+        if (store->journal != NULL)
+            npv_journal_break(store->journal, "rows could not be removed from memory");
         return status;
+    }
     npv_archive_close(store->archive);
     store->archive = NULL;
     store->metadata_waits = store->ids_wait = false;
@@ -403,7 +313,5 @@ npv_status npv_clear(npv_store *store, npv_error *error) {
     if (store == NULL)
         return npv_fail(error, NPV_E_ARGUMENT, "npv_clear: expected a store, found NULL");
     npv_store_lock_for_writing(store);
-    const npv_status status = clear(store, error);
-    npv_store_unlock(store);
-    return status;
+    return finish(store, npv_edit_clear(store, error), error);
 }

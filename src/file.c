@@ -1,24 +1,25 @@
-/* A store and its file: opening and saving. */
+/* A store is opened from its file, for reading or for writing. */
+#include "file.h"
+
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-#include "compact.h"
+#include <xxhash.h>
+
 #include "error.h"
+#include "journalling.h"
 #include "lazy.h"
-#include "store.h"
+#include "save.h"
 #include "vector.h"
 
 /* Rows that were scaled to unit length in float32, or half precision, are this close to it. */
 #define UNIT_TOLERANCE 1e-4
-
-static bool ends_in_npz(const char *path) {
-    const size_t length = strlen(path);
-    return length > 4 && strcmp(path + length - 4, ".npz") == 0;
-}
 
 /* ------------------------------------------------------------------------------------------------------ Opening -- */
 
@@ -134,9 +135,39 @@ static npv_status remember_source(npv_store *store, const char *path, const npv_
         snprintf(store->would_lose, sizeof store->would_lose, "its member '%s'", facts->unknown);
     else if (facts->narrowed)
         strcpy(store->would_lose, "digits of its float64 vectors");
-    if (ends_in_npz(path) && (store->path = strdup(path)) == NULL)
-        return npv_fail_memory(error, "a path", strlen(path) + 1);
-    return NPV_OK;
+    if (!npv_ends_in_npz(path))
+        return NPV_OK;
+    store->path = strdup(path);
+    return store->path != NULL ? npv_journal_path(path, &store->journal_path, error)
+                               : npv_fail_memory(error, "a path", strlen(path) + 1);
+}
+
+/* Whose journal is this one's? Of a file without a mark its size, its beginning and its end, where a ZIP archive has its
+ * directory with all checksums, stand for it. */
+#define FINGERPRINT_HEAD 4096
+#define FINGERPRINT_TAIL 65536
+
+static npv_status identify(const char *path, const npv_archive_facts *facts, npv_journal_base *base, npv_error *error) {
+    struct stat file;
+    memcpy(base->id, facts->mark.store_id, sizeof base->id);
+    base->generation = facts->mark.generation;
+    if (facts->marked)
+        return NPV_OK;
+    unsigned char *const bytes = malloc(FINGERPRINT_HEAD + FINGERPRINT_TAIL);
+    if (bytes == NULL)
+        return npv_fail_memory(error, "a file's fingerprint", FINGERPRINT_HEAD + FINGERPRINT_TAIL);
+    ssize_t head = -1, tail = -1;
+    if (fstat(facts->fd, &file) == 0) {
+        head = pread(facts->fd, bytes, FINGERPRINT_HEAD, 0);
+        const off_t from = file.st_size > FINGERPRINT_TAIL ? file.st_size - FINGERPRINT_TAIL : 0;
+        if (head >= 0)
+            tail = pread(facts->fd, bytes + head, FINGERPRINT_TAIL, from);
+    }
+    if (tail >= 0)
+        XXH128_canonicalFromHash((XXH128_canonical_t *)(void *)base->id,
+                                 XXH3_128bits_withSeed(bytes, (size_t)(head + tail), (XXH64_hash_t)file.st_size));
+    free(bytes);
+    return tail >= 0 ? NPV_OK : npv_fail_io(error, path, "reading it");
 }
 
 static npv_status open_archive(const char *path, npv_archive *archive, const npv_archive_facts *facts,
@@ -148,9 +179,12 @@ static npv_status open_archive(const char *path, npv_archive *archive, const npv
     if (status != NPV_OK)
         return status;
     store->no_codes = options->no_codes != 0;
+    store->compress = facts->deflated;
     status = load(store, path, archive, facts, options->normalize, error);
     if (status == NPV_OK)
         status = remember_source(store, path, facts, error);
+    if (status == NPV_OK)
+        status = identify(path, facts, &store->followed.base, error);
     if (status == NPV_OK)
         *result = store;
     else
@@ -158,24 +192,16 @@ static npv_status open_archive(const char *path, npv_archive *archive, const npv
     return status;
 }
 
-npv_status npv_open(const char *path, const npv_store_options *given, npv_store **result, npv_error *error) {
-    npv_store_options options = NPV_STORE_OPTIONS_INIT;
+/* The store as its archive has it. */
+static npv_status open_stored(const char *path, const npv_store_options *options, npv_store **result,
+                              npv_error *error) {
     npv_archive *archive = NULL;
     npv_archive_facts facts;
     npv_store *store = NULL;
-    if (path == NULL || result == NULL)
-        return npv_fail(error, NPV_E_ARGUMENT, "npv_open: expected a path and a place for the store, found NULL");
-    npv_status status = npv_copy_options(&options, sizeof options, given, "npv_store_options", error);
-    if (status == NPV_OK)
-        status = npv_check_durability(options.durability, error);
-    if (status == NPV_OK && (options.fields != NULL || options.field_count > 0))
-        status = npv_fail(error, NPV_E_ARGUMENT, "npv_open: expected no typed fields, which the file says; found %zu",
-                          options.field_count);
-    if (status == NPV_OK)
-        status = npv_archive_open(path, &archive, &facts, error);
+    npv_status status = npv_archive_open(path, &archive, &facts, error);
     if (status != NPV_OK)
         return status;
-    status = open_archive(path, archive, &facts, &options, &store, error);
+    status = open_archive(path, archive, &facts, options, &store, error);
     if (status == NPV_OK && (facts.metadata != NPV_METADATA_NONE || facts.ids)) {
         store->archive = archive; /* what it holds beside vectors is read when it is first needed */
         store->metadata_waits = facts.metadata != NPV_METADATA_NONE;
@@ -188,113 +214,239 @@ npv_status npv_open(const char *path, const npv_store_options *given, npv_store 
     return status;
 }
 
-/* ------------------------------------------------------------------------------------------------------- Saving -- */
+/* ------------------------------------------------------------------------------------------- Opening for reading -- */
 
-static bool is_source(const npv_store *store, const char *path) {
+static npv_status check_journal(const npv_store *store, const npv_journal_reader *reader, npv_error *error) {
+    npv_journal_base base;
+    npv_store_base(store, &base);
+    if (npv_journal_same_base(&base, &reader->header.base))
+        return NPV_OK;
+    return npv_fail(error, NPV_E_FORMAT,
+                    "%s: the journal goes on from this archive, but expects vectors of %zu dimensions that are %s, and "
+                    "records of %" PRIu64 " bytes; found %zu, %s, %" PRIu64,
+                    reader->path, reader->header.base.dimensions,
+                    reader->header.base.normalize ? "normalised" : "not normalised", reader->header.base.record_size,
+                    base.dimensions, base.normalize ? "normalised" : "not normalised", base.record_size);
+}
+
+npv_status npv_store_follow(npv_store *store, npv_journal_reader *reader, bool *changed, npv_error *error) {
+    npv_status status = check_journal(store, reader, error);
+    if (status != NPV_OK)
+        return status;
+    npv_journal_position *const followed = &store->followed;
+    npv_store_unfollow(store);
+    followed->fd = reader->fd;
+    followed->salt = reader->header.salt;
+    followed->offset = reader->offset;
+    followed->sequence = reader->sequence;
+    reader->owns_fd = false;
+    status = npv_store_replay(store, reader, changed, error);
+    store->journal_note[0] = '\0';
+    if (status == NPV_OK && reader->offset < reader->file_size)
+        snprintf(store->journal_note, sizeof store->journal_note,
+                 "the last %" PRIu64 " bytes of the journal are a change that is being written, or never was finished",
+                 reader->file_size - reader->offset);
+    return status;
+}
+
+/* Is the file that was opened still the one at its path? */
+static bool is_current(const npv_store *store, const char *path) {
     struct stat file;
     return stat(path, &file) == 0 && file.st_dev == store->source_device && file.st_ino == store->source_inode;
 }
 
-static npv_status check_destination(const npv_store *store, const char *path, npv_error *error) {
-    if (path == NULL)
-        return npv_fail(error, NPV_E_ARGUMENT, "npv_save: expected a path, found none, and the store has no file yet");
-    if (!ends_in_npz(path))
-        return npv_fail(error, NPV_E_ARGUMENT, "%s: expected a name that ends in .npz", path);
-    if (store->would_lose[0] != '\0' && is_source(store, path))
-        return npv_fail(error, NPV_E_UNSUPPORTED, "%s: saving over this file would lose %s; save to another path", path,
-                        store->would_lose);
+/* Reads the journal. *again: the archive is not the one that it goes on from, because it was just replaced. */
+static npv_status read_journal(npv_store *store, const char *path, bool *again, npv_error *error) {
+    npv_journal_reader reader;
+    bool found, changed;
+    npv_status status = npv_journal_reader_open(store->journal_path, -1, &reader, &found, error);
+    *again = false;
+    if (status != NPV_OK || !found)
+        return status;
+    if (npv_journal_same_archive(&reader.header.base, &store->followed.base))
+        status = npv_store_follow(store, &reader, &changed, error);
+    else if (!is_current(store, path))
+        *again = true;
+    else
+        strcpy(store->journal_note, "the journal beside this file goes on from another one, and was passed over");
+    npv_journal_reader_close(&reader);
+    return status;
+}
+
+/* A writer that folds its journal replaces the archive and then the journal: between them they do not fit together. */
+#define MOST_ROUNDS 100
+
+npv_status npv_store_open_for_reading(const char *path, const npv_store_options *options, npv_store **result,
+                                      npv_error *error) {
+    bool again = true;
+    for (int round = 0; again && round < MOST_ROUNDS; round++) {
+        npv_store *store = NULL;
+        npv_status status = open_stored(path, options, &store, error);
+        if (status == NPV_OK && store->journal_path != NULL)
+            status = read_journal(store, path, &again, error);
+        else
+            again = false;
+        if (status == NPV_OK && !again)
+            *result = store;
+        else
+            npv_close(store);
+        if (status != NPV_OK)
+            return status;
+    }
+    return again ? npv_fail(error, NPV_E_BUSY, "%s: it is replaced faster than it can be opened", path) : NPV_OK;
+}
+
+npv_status npv_store_file_is_same(const npv_store *store, bool *same, npv_error *error) {
+    npv_archive *archive = NULL;
+    npv_archive_facts facts;
+    npv_journal_base base;
+    npv_status status = npv_archive_open(store->path, &archive, &facts, error);
+    if (status != NPV_OK)
+        return status;
+    status = identify(store->path, &facts, &base, error);
+    *same = status == NPV_OK && npv_journal_same_archive(&base, &store->followed.base);
+    npv_archive_close(archive);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------------- Opening for writing -- */
+
+static npv_status check_fields(const npv_store *store, const char *path, const npv_store_options *options,
+                               npv_error *error) {
+    npv_record_schema schema = {.fields = NULL};
+    if (options->fields == NULL)
+        return NPV_OK;
+    npv_status status = npv_schema_declare(options->fields, options->field_count, &schema, error);
+    if (status != NPV_OK)
+        return status;
+    if (store->schema.descr == NULL || strcmp(store->schema.descr, schema.descr) != 0)
+        status = npv_fail(error, NPV_E_ARGUMENT, "%s: expected typed fields %.150s, found %.150s", path, schema.descr,
+                          store->schema.descr != NULL ? store->schema.descr : "none");
+    npv_schema_free(&schema);
+    return status;
+}
+
+/* The store goes on with its journal, of which it has the lock. */
+static npv_status attach_journal(npv_store *store, npv_journal *journal, npv_error *error) {
+    npv_journal_reader reader;
+    npv_journal_base base;
+    bool found, changed;
+    npv_store_base(store, &base);
+    npv_status status = npv_journal_reader_open(journal->path, journal->lock.fd, &reader, &found, error);
+    if (status != NPV_OK)
+        return status;
+    if (!found || !npv_journal_same_archive(&reader.header.base, &base)) {
+        if (found)
+            strcpy(store->journal_note, "the journal beside this file went on from another one, and was removed");
+        npv_journal_reader_close(&reader);
+        return npv_journal_restart(journal, &base, error);
+    }
+    status = npv_store_follow(store, &reader, &changed, error);
+    if (status == NPV_OK && reader.offset < reader.file_size)
+        snprintf(store->journal_note, sizeof store->journal_note,
+                 "the last %" PRIu64 " bytes of the journal were a change that was never finished, and were removed",
+                 reader.file_size - reader.offset);
+    if (status == NPV_OK)
+        status = npv_journal_continue(journal, &reader, error);
+    store->followed.fd = -1; /* the lock's */
+    npv_journal_reader_close(&reader);
+    return status;
+}
+
+static npv_status open_existing(const char *path, const npv_store_options *options, npv_journal *journal,
+                                npv_store **result, npv_error *error) {
+    npv_store *store = NULL;
+    npv_status status = open_stored(path, options, &store, error);
+    if (status != NPV_OK)
+        return status;
+    status = check_fields(store, path, options, error);
+    if (status == NPV_OK && store->would_lose[0] != '\0')
+        status = npv_fail(error, NPV_E_UNSUPPORTED,
+                          "%s: cannot be opened for writing, because saving over it would lose %s; open it with "
+                          "durability off and save it to another path",
+                          path, store->would_lose);
+    if (status == NPV_OK)
+        status = attach_journal(store, journal, error);
+    if (status == NPV_OK)
+        *result = store;
+    else
+        npv_close(store);
+    return status;
+}
+
+/* An archive without rows, so that there is something for readers to open and for the journal to go on from. */
+static npv_status create_file(const char *path, const npv_store_options *options, npv_journal *journal,
+                              npv_store **result, npv_error *error) {
+    npv_store *store = NULL;
+    npv_status status = npv_create(options, &store, error);
+    if (status != NPV_OK)
+        return status;
+    store->journal = journal;
+    store->journal_path = strdup(journal->path);
+    status = store->journal_path != NULL ? npv_store_save(store, path, false, error)
+                                         : npv_fail_memory(error, "a path", strlen(journal->path) + 1);
+    store->journal = NULL; /* the caller's, until nothing can fail */
+    if (status == NPV_OK)
+        *result = store;
+    else
+        npv_close(store);
+    return status;
+}
+
+static npv_status open_locked(const char *path, const npv_store_options *options, npv_journal *journal,
+                              npv_store **result, npv_error *error) {
+    npv_store *store = NULL;
+    struct stat file;
+    const bool there = stat(path, &file) == 0;
+    if (!there && errno != ENOENT)
+        return npv_fail_io(error, path, "looking for it");
+    npv_status status = (there ? open_existing : create_file)(path, options, journal, &store, error);
+    if (status != NPV_OK)
+        return status;
+    store->durability = options->durability;
+    store->journal = journal;
+    if (npv_store_is_outgrown(store) && npv_store_save(store, NULL, store->compress, NULL) != NPV_OK)
+        store->fold_at = 2 * journal->size; /* it can do without */
+    *result = store;
     return NPV_OK;
 }
 
-static npv_status write_archive(npv_store *store, const char *path, bool compress, npv_archive_mark mark,
-                                npv_error *error) {
-    npv_status status = npv_store_load_metadata(store, error);
-    if (status == NPV_OK)
-        status = npv_store_load_ids(store, error);
+static npv_status open_for_writing(const char *path, const npv_store_options *options, npv_store **result,
+                                   npv_error *error) {
+    npv_journal *journal = NULL;
+    char *journal_path = NULL;
+    struct stat file = {.st_mode = 0666};
+    if (!npv_ends_in_npz(path))
+        return npv_fail(error, NPV_E_ARGUMENT, "%s: expected a name that ends in .npz", path);
+    if (stat(path, &file) != 0 && (errno != ENOENT || options->dimensions == 0))
+        return npv_fail_io(error, path, "opening it for writing (dimensions would be needed to create it)");
+    npv_status status = npv_journal_path(path, &journal_path, error);
     if (status != NPV_OK)
         return status;
-    const npv_archive_contents contents = {.rows = store->rows,
-                                           .live = npv_store_live(store),
-                                           .dimensions = store->dimensions,
-                                           .normalize = store->normalize,
-                                           .vectors = (const float *)(const void *)store->vectors.data,
-                                           .ids = &store->ids,
-                                           .documents = &store->documents,
-                                           .schema = store->metadata == NPV_METADATA_TYPED ? &store->schema : NULL,
-                                           .records = store->records.data,
-                                           .mark = mark,
-                                           .compress = compress};
-    return npv_archive_write(path, &contents, error);
-}
-
-/* Under `saving`: the store belongs to the file that was just written. */
-static void adopt_path(npv_store *store, char *path, npv_archive_mark mark) {
-    pthread_mutex_lock(&store->lazy);
-    free(store->path);
-    store->path = path;
-    store->mark = mark;
-    store->would_lose[0] = '\0';
-    pthread_mutex_unlock(&store->lazy);
-}
-
-static npv_status save(npv_store *store, const char *given, bool compress, npv_error *error) {
-    const char *path = given != NULL ? given : store->path;
-    npv_archive_mark mark = store->mark;
-    npv_status status = check_destination(store, path, error);
-    if (status == NPV_OK)
-        status = npv_archive_next_mark(&mark, error);
-    if (status != NPV_OK)
+    status = npv_journal_open(journal_path, file.st_mode & (mode_t)0777, options->durability, &journal, error);
+    if (status != NPV_OK) {
+        free(journal_path);
         return status;
-    char *copy = strdup(path);
-    if (copy == NULL)
-        return npv_fail_memory(error, "a path", strlen(path) + 1);
-    status = write_archive(store, path, compress, mark, error);
-    if (status == NPV_OK)
-        adopt_path(store, copy, mark);
-    else
-        free(copy);
+    }
+    status = open_locked(path, options, journal, result, error);
+    if (status != NPV_OK)
+        npv_journal_close(journal);
     return status;
 }
 
-/* Rows were deleted: they are left out of the file, and then out of memory. */
-static npv_status save_and_compact(npv_store *store, const char *path, bool compress, npv_error *error) {
-    npv_compaction compaction;
-    npv_status status = npv_store_load_metadata(store, error);
+npv_status npv_open(const char *path, const npv_store_options *given, npv_store **result, npv_error *error) {
+    npv_store_options options = NPV_STORE_OPTIONS_INIT;
+    if (path == NULL || result == NULL)
+        return npv_fail(error, NPV_E_ARGUMENT, "npv_open: expected a path and a place for the store, found NULL");
+    npv_status status = npv_copy_options(&options, sizeof options, given, "npv_store_options", error);
     if (status == NPV_OK)
-        status = npv_store_load_ids(store, error);
-    if (status == NPV_OK)
-        status = npv_compaction_prepare(store, &compaction, error);
+        status = npv_check_durability(options.durability, error);
     if (status != NPV_OK)
         return status;
-    status = save(store, path, compress, error);
-    if (status == NPV_OK)
-        npv_compaction_run(store, &compaction);
-    npv_compaction_free(&compaction);
-    return status;
-}
-
-/* Rows that move up must have no readers. */
-static void lock_for_saving(npv_store *store) {
-    npv_store_lock_for_reading(store);
-    if (store->deleted == 0)
-        return;
-    npv_store_unlock(store);
-    npv_store_lock_for_writing(store);
-}
-
-npv_status npv_save(npv_store *store, const char *path, const npv_save_options *given, npv_error *error) {
-    npv_save_options options = NPV_SAVE_OPTIONS_INIT;
-    if (store == NULL)
-        return npv_fail(error, NPV_E_ARGUMENT, "npv_save: expected a store, found NULL");
-    npv_status status = npv_copy_options(&options, sizeof options, given, "npv_save_options", error);
-    if (status == NPV_OK)
-        status = npv_check_reserved(options.reserved, "npv_save_options", error);
-    if (status != NPV_OK)
-        return status;
-    lock_for_saving(store); /* first, because it mends the locks after a fork */
-    pthread_mutex_lock(&store->saving);
-    status = (store->deleted > 0 ? save_and_compact : save)(store, path, options.compress != 0, error);
-    pthread_mutex_unlock(&store->saving);
-    npv_store_unlock(store);
-    return status;
+    if (options.durability != NPV_DURABILITY_OFF)
+        return open_for_writing(path, &options, result, error);
+    if (options.fields != NULL || options.field_count > 0)
+        return npv_fail(error, NPV_E_ARGUMENT, "npv_open: expected no typed fields, which the file says; found %zu",
+                        options.field_count);
+    return npv_store_open_for_reading(path, &options, result, error);
 }

@@ -60,7 +60,9 @@ typedef struct npv_journal_record {
 
 /* ------------------------------------------------------------------------------------------------------- Format -- */
 
-bool npv_journal_base_equal(const npv_journal_base *a, const npv_journal_base *b);
+/* Of the same archive; and also of the same form. */
+bool npv_journal_same_archive(const npv_journal_base *a, const npv_journal_base *b);
+bool npv_journal_same_base(const npv_journal_base *a, const npv_journal_base *b);
 
 void npv_journal_write_header(const npv_journal_header *header, unsigned char bytes[NPV_JOURNAL_HEADER]);
 
@@ -139,7 +141,8 @@ typedef struct npv_journal {
     uint64_t size;     /* of the file */
     uint64_t sequence; /* of the last record */
     struct XXH3_state_s *hash;
-    npv_buffer scratch; /* what of a record is not the store's own memory */
+    npv_buffer scratch[2]; /* the caller's: ids and documents of a batch */
+    struct npv_journal *retired;
     pid_t process;
     bool known;       /* that what is in the file is what was read or written here */
     bool foreign;     /* this is a child of the process that took the lock */
@@ -169,6 +172,9 @@ npv_status npv_journal_continue(npv_journal *journal, const npv_journal_reader *
 /* Replaces the file by one without records, which goes on from `base`; the lock moves over. */
 npv_status npv_journal_restart(npv_journal *journal, const npv_journal_base *base, npv_error *error);
 
+/* Bytes of the file. Any thread. */
+uint64_t npv_journal_size(npv_journal *journal);
+
 /* NPV_E_BUSY or NPV_E_IO with the reason if nothing can be written. */
 npv_status npv_journal_check(npv_journal *journal, npv_error *error);
 
@@ -194,5 +200,8 @@ void npv_journal_close(npv_journal *journal);
 
 /* The same with the file removed in any case: its changes are in an archive. */
 void npv_journal_remove(npv_journal *journal);
+
+/* The store goes on with another journal, `next`. Threads may still wait for this one: it is freed with the other. */
+void npv_journal_retire(npv_journal *journal, npv_journal *next);
 
 #endif

@@ -36,10 +36,13 @@ uint64_t npv_get_u64(const unsigned char *bytes) {
 
 /* ------------------------------------------------------------------------------------------------------- Header -- */
 
-bool npv_journal_base_equal(const npv_journal_base *a, const npv_journal_base *b) {
-    return memcmp(a->id, b->id, sizeof a->id) == 0 && a->generation == b->generation &&
-           a->dimensions == b->dimensions && a->normalize == b->normalize && a->record_size == b->record_size &&
-           a->descr_hash == b->descr_hash;
+bool npv_journal_same_archive(const npv_journal_base *a, const npv_journal_base *b) {
+    return memcmp(a->id, b->id, sizeof a->id) == 0 && a->generation == b->generation;
+}
+
+bool npv_journal_same_base(const npv_journal_base *a, const npv_journal_base *b) {
+    return npv_journal_same_archive(a, b) && a->dimensions == b->dimensions && a->normalize == b->normalize &&
+           a->record_size == b->record_size && a->descr_hash == b->descr_hash;
 }
 
 void npv_journal_write_header(const npv_journal_header *header, unsigned char bytes[NPV_JOURNAL_HEADER]) {

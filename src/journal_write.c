@@ -15,9 +15,6 @@
 #include "io.h"
 #include "journal.h"
 
-/* Above this the scratch memory of a record is given back. */
-#define MOST_SCRATCH ((size_t)1 << 20)
-
 /* ------------------------------------------------------------------------------------------------------ Opening -- */
 
 npv_status npv_journal_path(const char *path, char **journal_path, npv_error *error) {
@@ -70,11 +67,14 @@ static npv_journal *allocate(npv_durability durability) {
 }
 
 static void free_journal(npv_journal *journal) {
+    if (journal->retired != NULL)
+        free_journal(journal->retired);
     npv_lock_release(&journal->lock);
     pthread_mutex_destroy(&journal->mutex);
     pthread_cond_destroy(&journal->synced_more);
     XXH3_freeState(journal->hash);
-    free(journal->scratch.data);
+    free(journal->scratch[0].data);
+    free(journal->scratch[1].data);
     free(journal->path);
     free(journal);
 }
@@ -166,7 +166,7 @@ static npv_status write_and_rename(npv_journal *journal, const npv_journal_heade
     npv_journal_write_header(header, bytes);
     npv_status status = npv_replacement_write(file, 0, bytes, sizeof bytes, error);
     if (status == NPV_OK)
-        status = npv_lock_take(file->temporary, 0600, read_process, lock, &taken, &holder, error);
+        status = npv_lock_take(file->temporary, 0, read_process, lock, &taken, &holder, error);
     if (status == NPV_OK && !taken)
         status = is_busy(journal->path, holder, error);
     if (status != NPV_OK) {
@@ -201,6 +201,13 @@ void npv_journal_break(npv_journal *journal, const char *reason) {
     pthread_mutex_unlock(&journal->mutex);
 }
 
+uint64_t npv_journal_size(npv_journal *journal) {
+    pthread_mutex_lock(&journal->mutex);
+    const uint64_t size = journal->size;
+    pthread_mutex_unlock(&journal->mutex);
+    return size;
+}
+
 npv_status npv_journal_check(npv_journal *journal, npv_error *error) {
     npv_status status = NPV_OK;
     if (journal->foreign)
@@ -217,8 +224,10 @@ npv_status npv_journal_check(npv_journal *journal, npv_error *error) {
     return status;
 }
 
+#define MOST_PARTS 10
+
 typedef struct parts {
-    struct iovec part[8];
+    struct iovec part[MOST_PARTS];
     int count;
 } parts;
 
@@ -288,7 +297,7 @@ static npv_status append(npv_journal *journal, npv_journal_type type, parts *p, 
     npv_error found;
     for (int i = 1; i < p->count; i++)
         header.size += p->part[i].iov_len;
-    assert(p->count <= 8 && header.size % 8 == 0);
+    assert(p->count <= MOST_PARTS && header.size % 8 == 0);
     header.checksum = checksum_of(journal, p);
     npv_journal_write_record_header(&header, journal->header.salt, journal->size, head);
     const npv_status status = write_parts(journal, *p, &found);
@@ -300,14 +309,6 @@ static npv_status append(npv_journal *journal, npv_journal_type type, parts *p, 
     journal->written++;
     pthread_mutex_unlock(&journal->mutex);
     return NPV_OK;
-}
-
-static npv_status append_padded(npv_buffer *buffer, npv_bytes bytes, npv_error *error) {
-    static const unsigned char zeros[8];
-    const npv_status status = npv_buffer_append(buffer, bytes.data, bytes.size, error);
-    if (status != NPV_OK)
-        return status;
-    return npv_buffer_append(buffer, zeros, (size_t)(npv_journal_padded(bytes.size) - bytes.size), error);
 }
 
 static void write_batch_head(const npv_journal_batch *batch, unsigned char bytes[NPV_JOURNAL_BATCH]) {
@@ -333,19 +334,9 @@ npv_status npv_journal_append_batch(npv_journal *journal, npv_journal_type type,
     add_part(&p, head, sizeof head);
     add_padded(&p, batch->vectors);
     add_padded(&p, batch->records);
-    journal->scratch.size = 0;
-    status = append_padded(&journal->scratch, batch->ids, error);
-    if (status == NPV_OK)
-        status = append_padded(&journal->scratch, batch->documents, error);
-    if (status != NPV_OK)
-        return status;
-    add_part(&p, journal->scratch.data, journal->scratch.size);
-    status = append(journal, type, &p, error);
-    if (journal->scratch.capacity > MOST_SCRATCH) {
-        free(journal->scratch.data);
-        journal->scratch = (npv_buffer){NULL, 0, 0};
-    }
-    return status;
+    add_padded(&p, batch->ids);
+    add_padded(&p, batch->documents);
+    return append(journal, type, &p, error);
 }
 
 npv_status npv_journal_append(npv_journal *journal, npv_journal_type type, npv_bytes payload, npv_error *error) {
@@ -427,4 +418,21 @@ void npv_journal_close(npv_journal *journal) {
 void npv_journal_remove(npv_journal *journal) {
     unlink(journal->path);
     free_journal(journal);
+}
+
+void npv_journal_retire(npv_journal *journal, npv_journal *next) {
+    pthread_mutex_lock(&journal->mutex);
+    while (journal->syncing)
+        pthread_cond_wait(&journal->synced_more, &journal->mutex);
+    const bool removable = journal->lock.fd >= 0 && journal->known && journal->sequence == 0;
+    if (journal->synced < journal->written && (journal->flush_failed || npv_flush_data(journal->lock.fd) != 0))
+        journal->flush_failed = true;
+    else
+        journal->synced = journal->written;
+    if (removable && npv_lock_names(&journal->lock, journal->path))
+        unlink(journal->path);
+    npv_lock_release(&journal->lock);
+    pthread_cond_broadcast(&journal->synced_more);
+    pthread_mutex_unlock(&journal->mutex);
+    next->retired = journal;
 }

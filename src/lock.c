@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -63,8 +64,11 @@ static int open_and_lock(const char *path, mode_t mode, npv_lock_read_holder *re
     if (result == 0)
         return fd;
     const int reason = errno;
+    struct stat file;
     if (reason == EWOULDBLOCK)
         *holder = read_holder(fd);
+    else if (fstat(fd, &file) == 0 && file.st_size == 0)
+        unlink(path); /* this file system has no locks; the file may have been made here */
     close(fd);
     errno = reason;
     return -1;
@@ -102,6 +106,9 @@ npv_status npv_lock_take(const char *path, mode_t mode, npv_lock_read_holder *re
         pthread_mutex_unlock(&mutex);
         errno = reason;
         *taken = lock->fd >= 0;
+        if (!*taken && (reason == ENOLCK || reason == ENOTSUP || reason == EOPNOTSUPP || reason == ENOSYS))
+            return npv_fail(error, NPV_E_UNSUPPORTED, "%s: locking it failed: %s; this file system takes no writers",
+                            path, strerror(reason));
         if (!*taken)
             return reason == EWOULDBLOCK ? NPV_OK : npv_fail_io(error, path, "opening and locking it for writing");
         if (npv_lock_names(lock, path)) /* whoever held it before may have replaced or removed the file */

@@ -228,6 +228,21 @@ npv_status npv_array_clear(npv_array *array, npv_error *error) {
     return NPV_OK;
 }
 
+void npv_array_trim(npv_array *array) {
+    const size_t used = round_up((size_t)(array->data - array->place) + array->usable, page_size());
+    if (array->place == NULL || used == 0 || used >= array->reserved)
+        return;
+    if (munmap(array->place + used, array->reserved - used) == 0)
+        array->reserved = used;
+}
+
+void npv_array_vacate(npv_array *array) {
+    /* If it fails, memory is what is lost. */
+    if (array->place != NULL)
+        (void)mmap(array->place, array->reserved, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE,
+                   -1, 0);
+}
+
 void npv_array_free(npv_array *array) {
     if (array->place != NULL)
         munmap(array->place, array->reserved);

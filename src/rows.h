@@ -64,6 +64,12 @@ void npv_array_forget_file(const npv_array *array);
 /* Gives the memory back; the array is usable from 0 bytes again. Old pointers may be read and yield anything. */
 npv_status npv_array_clear(npv_array *array, npv_error *error);
 
+/* For an array that is only kept because pointers into it may be in use: gives back the address space it did not use. */
+void npv_array_trim(npv_array *array);
+
+/* Gives back its memory, or file, but not its addresses: they may be read and yield anything. */
+void npv_array_vacate(npv_array *array);
+
 /* Gives everything back and leaves NPV_ARRAY_EMPTY. */
 void npv_array_free(npv_array *array);
 

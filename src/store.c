@@ -9,6 +9,8 @@
 
 #include "error.h"
 #include "lazy.h"
+#include "refresh.h"
+#include "save.h"
 
 #define DEFAULT_MOST_THREADS 8
 #define TEXT(value) #value
@@ -41,6 +43,7 @@ static void mend_after_fork(npv_store *store) {
     while (owner != mine) {
         if (owner != 0 && atomic_compare_exchange_strong(&store->process, &owner, 0)) {
             npv_workers_after_fork(store->workers);
+            npv_journal_after_fork(store->journal);
             set_up_locks(store);
         } else {
             sched_yield();
@@ -117,6 +120,13 @@ npv_status npv_check_reserved(int reserved, const char *name, npv_error *error) 
     return npv_fail(error, NPV_E_UNSUPPORTED, "%s: expected 0 as `reserved`, found %d", name, reserved);
 }
 
+void npv_store_unfollow(npv_store *store) {
+    if (store->followed.fd >= 0)
+        close(store->followed.fd);
+    store->followed.fd = -1;
+    store->followed.salt = store->followed.offset = store->followed.sequence = 0;
+}
+
 npv_status npv_check_durability(npv_durability durability, npv_error *error) {
     if (durability == NPV_DURABILITY_OFF || durability == NPV_DURABILITY_OS || durability == NPV_DURABILITY_DISK)
         return NPV_OK;
@@ -149,6 +159,8 @@ npv_status npv_store_new(size_t dimensions, unsigned threads, npv_store **result
         return npv_fail_memory(error, "the threads of a store", 0);
     }
     npv_ids_init(&store->ids);
+    store->fold_at = NPV_FOLD_AT;
+    store->followed.fd = -1;
     set_up_locks(store);
     *result = store;
     return NPV_OK;
@@ -189,6 +201,9 @@ void npv_close(npv_store *store) {
         return;
     mend_after_fork(store);
     npv_workers_free(store->workers);
+    npv_journal_close(store->journal);
+    npv_store_unfollow(store);
+    npv_retired_rows_free(store->retired);
     npv_archive_close(store->archive);
     npv_array_free(&store->live);
     npv_array_free(&store->vectors);
@@ -200,6 +215,7 @@ void npv_close(npv_store *store) {
     npv_schema_free(&store->schema);
     npv_array_free(&store->records);
     free(store->path);
+    free(store->journal_path);
     pthread_rwlock_destroy(&store->lock);
     pthread_mutex_destroy(&store->lazy);
     pthread_mutex_destroy(&store->saving);
@@ -224,6 +240,10 @@ npv_status npv_get_info(npv_store *store, npv_info *info, npv_error *error) {
     memcpy(found.origin, store->origin, sizeof found.origin);
     pthread_mutex_lock(&store->lazy);
     found.path = store->path;
+    found.durability = store->journal != NULL ? store->durability : NPV_DURABILITY_OFF;
+    found.generation = store->mark.generation;
+    found.journal_bytes = store->journal != NULL ? npv_journal_size(store->journal) : store->followed.offset;
+    memcpy(found.journal_note, store->journal_note, sizeof found.journal_note);
     pthread_mutex_unlock(&store->lazy);
     npv_store_unlock(store);
     if (status == NPV_OK)

@@ -23,7 +23,8 @@
 /* How far a store that does not write to a journal has read it. */
 typedef struct npv_journal_position {
     npv_journal_base base; /* the archive that it goes on from */
-    uint64_t salt;         /* of the journal that was read; 0: none */
+    int fd;                /* of the journal; -1: there was none */
+    uint64_t salt;
     uint64_t offset;
     uint64_t sequence;
 } npv_journal_position;
@@ -69,14 +70,17 @@ struct npv_store {
     char origin[160];
     npv_durability durability;
     npv_journal *journal;             /* of a store that was opened for writing, or saved as one; else NULL */
-    npv_journal_position followed;    /* what of a journal is in a store that does not write to it */
-    char journal_note[160];           /* what is not, and why, or "" */
-    bool own_changes;                 /* rows were changed since they were read or saved, without a journal */
+    uint64_t fold_at;                 /* bytes of it that are worth a new archive */
+    npv_journal_position followed;    /* the archive, and what of its journal is in a store that does not write it */
+    char journal_note[160];           /* what of it is not, and why, or "" */
+    bool own_changes;                 /* rows were changed, without a journal, since they were read or saved */
     struct npv_retired_rows *retired; /* rows that npv_refresh has replaced, for pointers that were borrowed */
-    char *path;                       /* where npv_save writes, or NULL. Changed under `lazy` */
+    char *path;                       /* where npv_save writes, or NULL. Changed under `lazy`, as are */
+    char *journal_path;               /* its journal, or NULL, */
     npv_archive_mark mark;            /* of the file there */
     dev_t source_device;              /* the file that was opened, */
     ino_t source_inode;
+    bool compress;       /* how the file there was written */
     char would_lose[96]; /* and what of it saving over it would lose, or "" */
 };
 
@@ -87,6 +91,9 @@ void npv_store_unlock(npv_store *store);
 
 /* An empty store that does not normalise. file.c and npv_create make it what it is to be. */
 npv_status npv_store_new(size_t dimensions, unsigned threads, npv_store **store, npv_error *error);
+
+/* What was followed is not needed any more. */
+void npv_store_unfollow(npv_store *store);
 
 /* The rows that are not deleted, or NULL: none is. */
 const uint64_t *npv_store_live(const npv_store *store);

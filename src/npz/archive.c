@@ -141,6 +141,7 @@ static void decide_mapping(const npv_archive *archive, npv_archive_facts *facts)
     const bool native = npv_npy_is_native(&archive->vectors_header, why);
     facts->vectors_offset = member->offset + archive->vectors_header.size;
     const bool aligned = facts->vectors_offset % sizeof(float) == 0;
+    facts->deflated = member->deflated;
     facts->mappable = native && !member->deflated && aligned && facts->rows > 0;
     facts->fd = archive->file.fd;
     if (facts->mappable)

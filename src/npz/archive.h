@@ -30,6 +30,7 @@ typedef struct npv_archive_facts {
     size_t dimensions;
     npv_normalize normalize; /* AUTO: the file does not say */
     bool marked;             /* npvec wrote it: rows are finite and, where it normalises, of unit length */
+    bool deflated;           /* vectors are */
     bool mappable;           /* vectors can be mapped in place: */
     int fd;                  /* ... of this file, owned by the archive, */
     uint64_t vectors_offset; /* ... from here */
