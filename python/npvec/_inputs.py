@@ -62,11 +62,16 @@ def threshold(value: RealNumber, name: str) -> float:
 # --------------------------------------------------------------------------------------------------------------- vectors
 
 
+def _of_dlpack(values: Any) -> Any:
+    """What NumPy's asarray does not know by itself."""
+    if isinstance(values, np.ndarray) or hasattr(values, "__array__") or not hasattr(values, "__dlpack__"):
+        return values
+    return np.from_dlpack(values)
+
+
 def floats(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float32]:
     """Any array-like as float32 without gaps; the very array if it is that. Values too large become infinite."""
-    if not isinstance(values, np.ndarray) and hasattr(values, "__dlpack__") and not hasattr(values, "__array__"):
-        values = np.from_dlpack(values)
-    array = np.asarray(values)
+    array = np.asarray(_of_dlpack(values))
     if array.dtype != np.float32:
         if np.iscomplexobj(array):
             raise TypeError(f"{name}: expected real numbers, found {array.dtype}")

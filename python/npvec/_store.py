@@ -16,7 +16,7 @@ from ._hit import VectorHit
 from ._inputs import Id, PathInput, RealNumber, RowNumbers, Where
 
 T = TypeVar("T")
-Metric: TypeAlias = Literal["cosine", "dot", "euclidean"]
+_Metric: TypeAlias = Literal["cosine", "dot", "euclidean"]
 
 _COSINE, _DOT, _EUCLIDEAN = 0, 1, 2
 _METRICS = {"cosine": _COSINE, "dot": _DOT, "euclidean": _EUCLIDEAN}
@@ -69,16 +69,23 @@ class VectorStore(Generic[T]):
         dtype = _typed.dtype_of_schema(metadata_schema) if metadata_schema else None
         self._threads = _inputs.integer(threads, "threads")
         rows = _rows.create(width, scaled, self._threads, dtype)
-        self._set(rows, width, scaled, _inputs.file_path(file_path) if file_path else None, allow_pickle)
-        self._dtype = dtype
+        self._set(rows, width, scaled, _inputs.file_path(file_path) if file_path else None, allow_pickle, dtype)
 
-    def _set(self, rows: _rows.Rows, dimensions: int, normalize: bool, path: Path | None, allow_pickle: bool) -> None:
+    def _set(
+        self,
+        rows: _rows.Rows,
+        dimensions: int,
+        normalize: bool,
+        path: Path | None,
+        allow_pickle: bool,
+        dtype: np.dtype[Any] | None = None,
+    ) -> None:
         self._dimensions = dimensions
         self._normalize = normalize
         self._file_path = path
         self._allow_pickle = _inputs.boolean(allow_pickle, "allow_pickle")
         self._loaded = False
-        self._dtype: np.dtype[Any] | None = None
+        self._dtype = dtype
         self._lock = threading.RLock()  # of writers
         self._rows = rows
 
@@ -269,9 +276,10 @@ class VectorStore(Generic[T]):
 
         Only rows that score at least `score_cutoff`; -1 for all. Else as `cosine_search`.
         """
-        return self._search(
-            query_vector, _COSINE, top_k, float(score_cutoff), within_rows, where, params, ids, None
-        )
+        limit = float(score_cutoff)
+        hits: list[tuple[int, float, T]]
+        hits = self._search(query_vector, _COSINE, top_k, limit, within_rows, where, params, ids, None)
+        return hits
 
     def cosine_search(
         self,
@@ -290,7 +298,9 @@ class VectorStore(Generic[T]):
         Raises ValueError for a query of length 0, and for such a row where vectors are not normalised.
         """
         limit = -_INFINITY if min_value is None else _inputs.threshold(min_value, "min_value")
-        return self._search(query, _COSINE, top_k, limit, within_rows, where, params, ids, VectorHit)
+        hits: list[VectorHit[T]]
+        hits = self._search(query, _COSINE, top_k, limit, within_rows, where, params, ids, VectorHit)
+        return hits
 
     def dot_search(
         self,
@@ -305,7 +315,9 @@ class VectorStore(Generic[T]):
     ) -> list[VectorHit[T]]:
         """Like `cosine_search`, by dot product. Where vectors are normalised, so is the query."""
         limit = -_INFINITY if min_value is None else _inputs.threshold(min_value, "min_value")
-        return self._search(query, _DOT, top_k, limit, within_rows, where, params, ids, VectorHit)
+        hits: list[VectorHit[T]]
+        hits = self._search(query, _DOT, top_k, limit, within_rows, where, params, ids, VectorHit)
+        return hits
 
     def euclidean_search(
         self,
@@ -320,7 +332,9 @@ class VectorStore(Generic[T]):
     ) -> list[VectorHit[T]]:
         """Like `cosine_search`, by Euclidean distance: nearest first, at most `max_value` away."""
         limit = _INFINITY if max_value is None else _inputs.threshold(max_value, "max_value")
-        return self._search(query, _EUCLIDEAN, top_k, limit, within_rows, where, params, ids, VectorHit)
+        hits: list[VectorHit[T]]
+        hits = self._search(query, _EUCLIDEAN, top_k, limit, within_rows, where, params, ids, VectorHit)
+        return hits
 
     def _search(
         self,
@@ -364,7 +378,7 @@ class VectorStore(Generic[T]):
     def _batch(
         self,
         queries: npt.ArrayLike,
-        metric: Metric,
+        metric: _Metric,
         min_value: RealNumber | None,
         max_value: RealNumber | None,
     ) -> tuple[npt.NDArray[np.float32], int, float]:
@@ -385,7 +399,7 @@ class VectorStore(Generic[T]):
         queries: npt.ArrayLike,
         *,
         top_k: SupportsIndex = 10,
-        metric: Metric = "cosine",
+        metric: _Metric = "cosine",
         min_value: RealNumber | None = None,
         max_value: RealNumber | None = None,
         within_rows: RowNumbers | None = None,
@@ -421,7 +435,7 @@ class VectorStore(Generic[T]):
         query: npt.ArrayLike,
         *,
         top_k: SupportsIndex = 10,
-        metric: Metric = "cosine",
+        metric: _Metric = "cosine",
         min_value: RealNumber | None = None,
         max_value: RealNumber | None = None,
         within_rows: RowNumbers | None = None,

@@ -19,7 +19,9 @@ PyObject *memory_new(module_state *state, PyObject *owner, const void *data, siz
     /* The buffer is read-only, but Py_buffer has no const. */
     memcpy(&memory->data, &data, sizeof data);
     memory->size = (Py_ssize_t)size;
-    return (PyObject *)memory;
+    PyObject *const view = PyMemoryView_FromObject((PyObject *)memory);
+    Py_DECREF(memory);
+    return view;
 }
 
 static int memory_get_buffer(PyObject *self, Py_buffer *view, int flags) {

@@ -52,9 +52,13 @@ static PyMethodDef functions[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static bool add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type) {
+static bool make_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type) {
     *type = (PyTypeObject *)(void *)PyType_FromModuleAndSpec(module, spec, NULL);
-    return *type != NULL && PyModule_AddType(module, *type) == 0;
+    return *type != NULL;
+}
+
+static bool add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **type) {
+    return make_type(module, spec, type) && PyModule_AddType(module, *type) == 0;
 }
 
 static bool add_error(PyObject *module, const char *name, const char *full_name, const char *doc, PyObject **error) {
@@ -83,7 +87,7 @@ static bool add_names(PyObject *module, module_state *state) {
 static int fill_module(PyObject *module) {
     module_state *const state = PyModule_GetState(module);
     const bool done = add_type(module, &store_spec, &state->store) && add_type(module, &filter_spec, &state->filter) &&
-                      add_type(module, &memory_spec, &state->memory) && add_errors(module, state) &&
+                      make_type(module, &memory_spec, &state->memory) && add_errors(module, state) &&
                       add_names(module, state) && PyModule_AddStringConstant(module, "version", npv_version()) == 0 &&
                       PyModule_AddIntConstant(module, "MAX_DIMENSIONS", NPV_MAX_DIMENSIONS) == 0;
     return done ? 0 : -1;

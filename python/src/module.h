@@ -46,7 +46,7 @@ PyObject *filter_compile(PyObject *module, PyObject *const *arguments, Py_ssize_
 /* The filter of an object that is a Filter or None (NULL). False, with TypeError: it is neither. */
 bool filter_of(module_state *state, PyObject *object, const npv_filter **filter);
 
-/* Memory of a store as an object with a read-only buffer, which keeps `owner` alive. */
+/* Memory of a store as a read-only memoryview, which keeps `owner` alive. */
 PyObject *memory_new(module_state *state, PyObject *owner, const void *data, size_t size);
 
 /* ----------------------------------------------------------------------------------------------------- arguments -- */

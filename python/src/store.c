@@ -152,7 +152,7 @@ static PyObject *size(PyObject *self, PyObject *unused) {
                : NULL;
 }
 
-/* vectors(rows) -> Memory of the first rows, of which the store has had so many */
+/* vectors(rows) -> memory of the first rows, of which the store has had so many */
 static PyObject *vectors(PyObject *self, PyObject *rows) {
     const store_object *const object = store_of(self);
     const size_t count = PyLong_AsSize_t(rows);
@@ -181,7 +181,7 @@ static PyObject *descr(PyObject *self, PyObject *unused) {
     return get_schema(self, &schema) ? Py_BuildValue("z", schema.descr) : NULL;
 }
 
-/* records(rows) -> Memory of the first records */
+/* records(rows) -> memory of the first records */
 static PyObject *records(PyObject *self, PyObject *rows) {
     npv_schema schema;
     const size_t count = PyLong_AsSize_t(rows);
