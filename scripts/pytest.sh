@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 build=$PWD/${1:?usage: scripts/pytest.sh BUILD-DIRECTORY [arguments of pytest]}
 shift
-scripts/venv.sh
+scripts/wheel.sh
 
 # The directories in build/$1 as a list like PATH.
 directories() {

@@ -32,6 +32,9 @@ has_csv() {
     echo '#include <csv.h>' | "${CC:-cc}" -E -I/usr/local/include -I/opt/homebrew/include - 2>/dev/null
 }
 has_python() { scripts/venv.sh --python; }
+has_python_headers() {
+    "$(scripts/venv.sh --python)" -c 'import os, sysconfig as s; os.stat(os.path.join(s.get_path("include"), "Python.h"))'
+}
 # pip checks certificates against the system's list.
 has_certificates() { [ -e /etc/ssl/certs/ca-certificates.crt ] || [ ! -e /etc/debian_version ]; }
 
@@ -59,7 +62,8 @@ need_to_build() {
 need_to_test() {
     need "a C++ compiler" g++ llvm has_cxx_compiler
     need cmocka libcmocka-dev cmocka pkg-config --exists cmocka
-    need "Python 3.9 or newer with venv" "python3 python3-venv" python has_python
+    need "Python 3.10 or newer with venv" "python3 python3-venv" python has_python
+    need "Python's headers" python3-dev python has_python_headers
     need "CA certificates" ca-certificates ca-certificates has_certificates
 }
 

@@ -12,7 +12,7 @@ log=build/venv.log
 
 find_python() {
     for candidate in "${NPVEC_PYTHON:-python3}" /usr/bin/python3; do
-        if "$candidate" -c 'import ctypes, ensurepip, sys, venv; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
+        if "$candidate" -c 'import ctypes, ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then
             command -v "$candidate"
             return
         fi
@@ -23,14 +23,13 @@ find_python() {
 # Those that run on this Python; the newest of each is in build/venv itself.
 older_numpys() {
     case $version in
-    3.9 | 3.10 | 3.11) echo 1.24.4 1.26.4 ;;
+    3.10 | 3.11) echo 1.24.4 1.26.4 ;;
     3.12) echo 1.26.4 ;;
     3.13) echo 2.1.3 ;;
     esac
 }
 older_originals() {
     case $version in
-    3.9) echo 0.1.0 ;;
     3.10) echo 0.1.0 0.2.0 0.3.2 ;;
     *) echo 0.1.0 0.2.0 0.3.2 0.4.0 0.5.0 0.6.0 ;;
     esac
@@ -50,7 +49,7 @@ install() {
 
 [ "${1:-}" = --python ] && { find_python || exit 1; } && exit 0
 python=$(find_python) || {
-    echo "venv: no Python 3.9 or newer with venv, ensurepip and ctypes; scripts/setup.sh --test installs one" >&2
+    echo "venv: no Python 3.10 or newer with venv, ensurepip and ctypes; scripts/setup.sh --test installs one" >&2
     exit 1
 }
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -63,7 +62,7 @@ numpys=$(older_numpys)
 originals=$(older_originals)
 echo "venv: Python $version, $requirements${numpys:+, NumPy $numpys}, numpy-vector-store $originals into build/"
 case $version in
-3.9 | 3.10) echo "venv: numpy-vector-store 0.4 and later need Python 3.11, this is $version: tests go without" ;;
+3.10) echo "venv: numpy-vector-store 0.4 and later need Python 3.11, this is $version: tests go without" ;;
 esac
 rm -rf build/venv build/numpy build/original
 mkdir -p build
