@@ -17,9 +17,9 @@ void npv_bits_and(uint64_t *bits, const uint64_t *others, uint64_t rows) {
 uint64_t npv_bits_count(const uint64_t *bits, uint64_t rows) {
     uint64_t count = 0;
     for (size_t i = 0; i < rows / 64; i++)
-        count += (unsigned)__builtin_popcountll(bits[i]);
+        count += npv_word_count(bits[i]);
     if (rows % 64 > 0)
-        count += (unsigned)__builtin_popcountll(bits[rows / 64] << (64 - rows % 64));
+        count += npv_word_count(bits[rows / 64] << (64 - rows % 64));
     return count;
 }
 

@@ -22,6 +22,14 @@ static inline void npv_bit_clear(uint64_t *bits, uint64_t row) {
     bits[row / 64] &= ~((uint64_t)1 << row % 64);
 }
 
+/* The builtin is a function of the compiler's library where the instruction may be missing. */
+static inline unsigned npv_word_count(uint64_t word) {
+    word -= word >> 1 & 0x5555555555555555;
+    word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
+    word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
+    return (unsigned)(word * 0x0101010101010101 >> 56);
+}
+
 /* Puts the rows from `begin` to `end` into the set. */
 void npv_bits_set(uint64_t *bits, uint64_t begin, uint64_t end);
 

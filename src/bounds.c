@@ -142,20 +142,23 @@ static float subtract_half_squares(const double *lengths, double scale, size_t c
     return largest;
 }
 
-float npv_bound_keys(const npv_request *request, const npv_codes *codes, const npv_bounder *bounder, int bits,
-                     uint64_t first, size_t count, const int32_t *dots, float *bounds) {
-    const npv_code_columns columns = {
-        npv_code_floats(&codes->along) + first,
-        npv_code_floats(&codes->step) + first,
-        npv_code_floats(bits == 4 ? &codes->error4 : &codes->error8) + first,
-        npv_code_floats(&codes->length) + first,
+npv_headers npv_headers_from(const npv_request *request, const npv_codes *codes, int bits, uint64_t first) {
+    return (npv_headers){
+        .columns = {npv_code_floats(&codes->along) + first, npv_code_floats(&codes->step) + first,
+                    npv_code_floats(bits == 4 ? &codes->error4 : &codes->error8) + first,
+                    npv_code_floats(&codes->length) + first},
+        .lengths = request->lengths == NULL ? NULL : request->lengths + first,
     };
+}
+
+float npv_bound_keys(const npv_request *request, const npv_bounder *bounder, int bits, const npv_headers *headers,
+                     size_t count, const int32_t *dots, float *bounds) {
     const npv_bound_terms *terms = bits == 4 ? &bounder->terms4 : &bounder->terms8;
-    const float largest = request->kernels->bound_rows(terms, &columns, dots, count, bounds);
+    const float largest = request->kernels->bound_rows(terms, &headers->columns, dots, count, bounds);
     if (request->metric == NPV_EUCLIDEAN)
-        return subtract_half_squares(request->lengths + first, bounder->scale, count, bounds);
+        return subtract_half_squares(headers->lengths, bounder->scale, count, bounds);
     if (request->divide)
-        return divide_bounds(request->lengths + first, count, bounds);
+        return divide_bounds(headers->lengths, count, bounds);
     return largest;
 }
 

@@ -19,12 +19,21 @@ typedef struct npv_bounder {
 /* Splits the prepared query along the codes' direction and rounds what is left to integers. O(dimensions). */
 void npv_bounder_prepare(const npv_request *request, const npv_codes *codes, const double *query, npv_bounder *bounder);
 
+/* What else is kept of coded rows, one behind the other. */
+typedef struct npv_headers {
+    npv_code_columns columns;
+    const double *lengths; /* or NULL, where the request has none */
+} npv_headers;
+
+/* The headers of the rows from `first` on, for codes of 4 or 8 bits. */
+npv_headers npv_headers_from(const npv_request *request, const npv_codes *codes, int bits, uint64_t first);
+
 /*
- * Bounds of `count` neighbouring rows from `first`, given the sums over their codes (bits: 4 or 8): what the key of a
- * row cannot exceed, in the units of npv_bound_of_key. Returns the largest.
+ * Bounds of `count` rows, given their headers and the sums over their codes (bits: 4 or 8): what the key of a row cannot
+ * exceed, in the units of npv_bound_of_key. Returns the largest.
  */
-float npv_bound_keys(const npv_request *request, const npv_codes *codes, const npv_bounder *bounder, int bits,
-                     uint64_t first, size_t count, const int32_t *dots, float *bounds);
+float npv_bound_keys(const npv_request *request, const npv_bounder *bounder, int bits, const npv_headers *headers,
+                     size_t count, const int32_t *dots, float *bounds);
 
 /* The least bound that a row with this key, or a better one, can have. Not -infinity. */
 float npv_bound_of_key(const npv_request *request, const npv_bounder *bounder, double key);

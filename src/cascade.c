@@ -11,6 +11,9 @@
  *
  * Queries of a batch take these steps together, a group at a time, so that a block of codes is read from memory once
  * for all of them.
+ *
+ * Blocks are of neighbouring rows. If only a small share of the rows is eligible, these are listed, and blocks are of 64
+ * that follow each other in the list: nothing else is touched.
  */
 #include "cascade.h"
 
@@ -19,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bits.h"
 #include "bounds.h"
 #include "error.h"
 
@@ -50,6 +54,15 @@
 /* Rows that are picked out are looked at in lots: what is needed of all of them is asked for before the first's turn. */
 #define LOT_ROWS 128
 
+/*
+ * With fewer eligible rows than one in so many, they are listed. Codes that are picked out cost three to five times what
+ * they cost in a stream.
+ */
+#define LISTED_SHARE 5
+
+/* Listed rows whose codes are asked for ahead of their turn. */
+#define ROWS_AHEAD 8
+
 /* How much of a row is asked for; the rest follows by itself once it is read. */
 #define MOST_ASKED_FOR 8192
 
@@ -57,7 +70,7 @@
 typedef struct cascade_query {
     const double *prepared;
     npv_bounder bounder;
-    float *bounds;      /* one a row, up to whole blocks; -infinity where there is no row, or none that is eligible */
+    float *bounds;      /* one a row in blocks, up to whole ones; -infinity where none is, or none that is eligible */
     float *maxima;      /* one a block */
     float seed_floor;   /* the seeds of step 2 are the rows with bounds from here on, */
     size_t seed_blocks; /* in so many blocks */
@@ -67,11 +80,12 @@ typedef struct cascade_query {
     npv_error error;
 } cascade_query;
 
-/* Where a thread chooses the seeds of a query. */
-typedef struct seed_room {
+/* Where a thread chooses the seeds of a query, and what it reads vectors to. */
+typedef struct thread_room {
     float *maxima;
     uint64_t *rows;
-} seed_room;
+    unsigned char *vector;
+} thread_room;
 
 /* What a thread that helps with one query's survivors finds. */
 typedef struct cascade_helper {
@@ -83,86 +97,123 @@ typedef struct cascade_job {
     const npv_request *request;
     const npv_codes *codes;
     int bits;
+    uint64_t *listed; /* eligible rows, if they are few; NULL: blocks are of all rows */
+    size_t rows;      /* in blocks */
     size_t blocks;
     size_t part_blocks;
     size_t query_count; /* of the group */
     cascade_query *queries;
-    seed_room *seed_rooms;   /* one a thread */
+    thread_room *rooms;      /* one a thread */
     cascade_helper *helpers; /* one a thread but the caller's; for a group of one, of which there is one at most */
 } cascade_job;
 
 /* -------------------------------------------------------------------------------------------------- 1. Bounding -- */
 
-/* dots[i] of `count` rows: sums over the high nibbles, or over both as 16 x high + low. */
-static void sum_codes(const cascade_job *job, const npv_bounder *bounder, int bits, npv_run run, int32_t *dots) {
-    const npv_kernels *kernels = job->request->kernels;
-    const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
-    kernels->dot_nibbles(bounder->coarse, npv_plane_row(&job->codes->high, run.first, plane_bytes), plane_bytes,
-                         run.count, dots);
-    if (bits == 4)
-        return;
-    int32_t low[NPV_BLOCK_ROWS];
-    kernels->dot_nibbles(bounder->coarse, npv_plane_row(&job->codes->low, run.first, plane_bytes), plane_bytes,
-                         run.count, low);
-    for (size_t i = 0; i < run.count; i++)
-        dots[i] = 16 * dots[i] + low[i];
+/* The row at a place in the blocks. */
+static uint64_t row_at(const cascade_job *job, uint64_t place) {
+    return job->listed == NULL ? place : job->listed[place];
 }
 
-/* The same for NPV_TILE queries, whose integers lie one behind the other: dots[query * count + i]. */
-static void sum_codes_of_tile(const cascade_job *job, const npv_bounder *first, npv_run run, int32_t *dots) {
-    const npv_kernels *kernels = job->request->kernels;
-    const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
-    kernels->dot_nibbles_tile(first->coarse, npv_plane_row(&job->codes->high, run.first, plane_bytes), plane_bytes,
-                              run.count, dots);
-    if (job->bits == 4)
-        return;
-    int32_t low[NPV_TILE * NPV_BLOCK_ROWS];
-    kernels->dot_nibbles_tile(first->coarse, npv_plane_row(&job->codes->low, run.first, plane_bytes), plane_bytes,
-                              run.count, low);
-    for (size_t i = 0; i < NPV_TILE * run.count; i++)
-        dots[i] = 16 * dots[i] + low[i];
+/* Rows that are picked out lie anywhere: asked for some steps ahead, they do not keep the kernels waiting. */
+static void ask_for(const void *bytes, size_t size) {
+    const size_t most = size < MOST_ASKED_FOR ? size : MOST_ASKED_FOR;
+    for (size_t i = 0; i < most; i += CACHE_LINE)
+        __builtin_prefetch((const char *)bytes + i);
 }
 
-/* Bounds a run of rows for `count` queries, at most a tile. Raises the block's maxima. */
-static void bound_run(const cascade_job *job, cascade_query *queries, size_t count, npv_run run) {
+/* The queries that are bounded together: one, or a tile, whose integers lie one behind the other. */
+typedef struct tile {
+    const int8_t *coarse;
+    size_t queries;
+} tile;
+
+/* dots[query * count + i] of `count` neighbouring rows of a plane. */
+static void sum_rows(const cascade_job *job, const tile *of, const npv_array *plane, uint64_t row, size_t count,
+                     int32_t *dots) {
+    const npv_kernels *kernels = job->request->kernels;
+    const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
+    (of->queries == 1 ? kernels->dot_nibbles : kernels->dot_nibbles_tile)(
+        of->coarse, npv_plane_row(plane, row, plane_bytes), plane_bytes, count, dots);
+}
+
+/* The same for the rows at neighbouring places in the blocks. */
+static void sum_places(const cascade_job *job, const tile *of, const npv_array *plane, npv_run places, int32_t *dots) {
+    const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
+    if (job->listed == NULL) {
+        sum_rows(job, of, plane, places.first, places.count, dots);
+        return;
+    }
+    for (size_t i = 0; i < places.count; i++) {
+        int32_t sums[NPV_TILE];
+        const uint64_t ahead = places.first + i + ROWS_AHEAD;
+        if (ahead < job->rows)
+            ask_for(npv_plane_row(plane, job->listed[ahead], plane_bytes), plane_bytes);
+        sum_rows(job, of, plane, job->listed[places.first + i], 1, sums);
+        for (size_t query = 0; query < of->queries; query++)
+            dots[query * places.count + i] = sums[query];
+    }
+}
+
+/* The headers of listed rows, brought together. */
+typedef struct gathered_headers {
+    float along[NPV_BLOCK_ROWS], step[NPV_BLOCK_ROWS], error[NPV_BLOCK_ROWS], length[NPV_BLOCK_ROWS];
+    double lengths[NPV_BLOCK_ROWS];
+} gathered_headers;
+
+static npv_headers gather_headers(const cascade_job *job, npv_run places, gathered_headers *room) {
+    const npv_headers all = npv_headers_from(job->request, job->codes, job->bits, 0);
+    for (size_t i = 0; i < places.count; i++) {
+        const uint64_t row = job->listed[places.first + i];
+        room->along[i] = all.columns.along[row];
+        room->step[i] = all.columns.step[row];
+        room->error[i] = all.columns.error[row];
+        room->length[i] = all.columns.length[row];
+        room->lengths[i] = all.lengths == NULL ? 0 : all.lengths[row];
+    }
+    return (npv_headers){{room->along, room->step, room->error, room->length}, room->lengths};
+}
+
+/* Bounds all rows of a block for `count` queries, at most a tile. */
+static void bound_whole_block(const cascade_job *job, cascade_query *queries, size_t count, npv_run block) {
+    const tile of = {queries->bounder.coarse, count == 1 ? 1 : NPV_TILE};
     int32_t dots[NPV_TILE * NPV_BLOCK_ROWS];
-    if (count > 1)
-        sum_codes_of_tile(job, &queries->bounder, run, dots);
-    else
-        sum_codes(job, &queries->bounder, job->bits, run, dots);
-    for (size_t i = 0; i < count; i++) {
-        const float largest = npv_bound_keys(job->request, job->codes, &queries[i].bounder, job->bits, run.first,
-                                             run.count, dots + i * run.count, queries[i].bounds + run.first);
-        float *maximum = &queries[i].maxima[run.first / NPV_BLOCK_ROWS];
-        *maximum = largest > *maximum ? largest : *maximum;
+    gathered_headers room;
+    sum_places(job, &of, &job->codes->high, block, dots);
+    if (job->bits == 8) {
+        int32_t low[NPV_TILE * NPV_BLOCK_ROWS];
+        sum_places(job, &of, &job->codes->low, block, low);
+        for (size_t i = 0; i < of.queries * block.count; i++)
+            dots[i] = 16 * dots[i] + low[i];
     }
+    const npv_headers headers = job->listed == NULL ? npv_headers_from(job->request, job->codes, job->bits, block.first)
+                                                    : gather_headers(job, block, &room);
+    for (size_t i = 0; i < count; i++)
+        queries[i].maxima[block.first / NPV_BLOCK_ROWS] =
+            npv_bound_keys(job->request, &queries[i].bounder, job->bits, &headers, block.count, dots + i * block.count,
+                           queries[i].bounds + block.first);
 }
 
-static void bound_block(const cascade_job *job, cascade_query *queries, size_t count, npv_run block) {
-    const uint64_t *eligible = job->request->eligible;
-    const size_t number = (size_t)(block.first / NPV_BLOCK_ROWS);
-    for (size_t i = 0; i < count; i++)
-        queries[i].maxima[number] = -HUGE_VALF;
-    if (block.count == NPV_BLOCK_ROWS && (eligible == NULL || eligible[number] == UINT64_MAX)) {
-        bound_run(job, queries, count, block);
-        return;
+/* Takes the rows of a block that are not in `eligible` out again. */
+static void leave_out(cascade_query *query, size_t number, uint64_t eligible) {
+    float *bounds = query->bounds + number * NPV_BLOCK_ROWS;
+    float largest = -HUGE_VALF;
+    for (size_t i = 0; i < NPV_BLOCK_ROWS; i++) {
+        bounds[i] = eligible >> i & 1 ? bounds[i] : -HUGE_VALF;
+        largest = bounds[i] > largest ? bounds[i] : largest;
     }
-    for (size_t i = 0; i < count; i++)
-        for (size_t row = 0; row < NPV_BLOCK_ROWS; row++)
-            queries[i].bounds[block.first + row] = -HUGE_VALF;
-    if (eligible == NULL) {
-        bound_run(job, queries, count, block);
-        return;
-    }
-    uint64_t word = eligible[number];
-    npv_run run;
-    while (npv_next_run(&word, block.first, &run))
-        bound_run(job, queries, count, run);
+    query->maxima[number] = largest;
 }
 
-static npv_run block_of(const npv_request *request, size_t number) {
-    const uint64_t first = (uint64_t)number * NPV_BLOCK_ROWS;
-    return (npv_run){first, request->rows - first < NPV_BLOCK_ROWS ? (size_t)(request->rows - first) : NPV_BLOCK_ROWS};
+static void bound_block(const cascade_job *job, cascade_query *queries, size_t count, size_t number) {
+    const size_t first = number * NPV_BLOCK_ROWS;
+    const npv_run block = {first, job->rows - first < NPV_BLOCK_ROWS ? job->rows - first : NPV_BLOCK_ROWS};
+    uint64_t eligible = block.count == NPV_BLOCK_ROWS ? UINT64_MAX : ((uint64_t)1 << block.count) - 1;
+    if (job->listed == NULL && job->request->eligible != NULL)
+        eligible &= job->request->eligible[number];
+    if (eligible != 0)
+        bound_whole_block(job, queries, count, block);
+    for (size_t i = 0; i < count && eligible != UINT64_MAX; i++)
+        leave_out(&queries[i], number, eligible);
 }
 
 static void bound_part(void *context, size_t part, unsigned worker) {
@@ -173,7 +224,7 @@ static void bound_part(void *context, size_t part, unsigned worker) {
     for (size_t query = 0; query < job->query_count;) {
         const size_t count = job->query_count - query < NPV_TILE ? job->query_count - query : NPV_TILE;
         for (size_t block = begin; block < end; block++)
-            bound_block(job, job->queries + query, count, block_of(job->request, block));
+            bound_block(job, job->queries + query, count, block);
         query += count;
     }
 }
@@ -203,7 +254,7 @@ static size_t group_maxima(const cascade_job *job, const cascade_query *query, s
         memcpy(maxima, query->maxima, job->blocks * sizeof *maxima);
         return job->blocks;
     }
-    const size_t rows = (size_t)job->request->rows;
+    const size_t rows = job->rows;
     groups = groups < rows ? groups : rows;
     memcpy(maxima, query->bounds, groups * sizeof *maxima);
     for (size_t first = groups; first < rows; first += groups)
@@ -236,22 +287,22 @@ static float seed_floor(const cascade_job *job, const cascade_query *query, size
     return low;
 }
 
-static void score_row(const cascade_job *job, const cascade_query *query, uint64_t row, npv_topk *top) {
+static void score_row(const cascade_job *job, const cascade_query *query, uint64_t row, const thread_room *room,
+                      npv_topk *top) {
+    const npv_request *request = job->request;
+    const size_t row_bytes = request->dimensions * sizeof(float);
+    const float *vector = request->vectors + row * request->dimensions;
     double key;
-    npv_score_keys(job->request, query->prepared, row, 1, &key);
-    if (key >= job->request->least_key)
+    if (request->file != NULL)
+        vector = (const float *)(const void *)npv_array_read(request->file, row * row_bytes, row_bytes, room->vector);
+    npv_score_keys(request, query->prepared, vector, row, 1, &key);
+    if (key >= request->least_key)
         npv_topk_offer(top, (npv_candidate){key, row});
 }
 
-/* Rows that are picked out lie anywhere: asked for some steps ahead, they do not keep the kernels waiting. */
-static void ask_for(const void *bytes, size_t size) {
-    const size_t most = size < MOST_ASKED_FOR ? size : MOST_ASKED_FOR;
-    for (size_t i = 0; i < most; i += CACHE_LINE)
-        __builtin_prefetch((const char *)bytes + i);
-}
-
 static void ask_for_row(const npv_request *request, uint64_t row) {
-    ask_for(request->vectors + row * request->dimensions, request->dimensions * sizeof(float));
+    if (request->file == NULL)
+        ask_for(request->vectors + row * request->dimensions, request->dimensions * sizeof(float));
 }
 
 /* The rows of a block whose bounds are at least `least`, one bit a row. */
@@ -262,14 +313,14 @@ static uint64_t rows_from(const cascade_job *job, const cascade_query *query, si
 }
 
 /* The rows with the highest bounds: those from a floor on, the first blocks' if there are too many. */
-static size_t choose_seeds(const cascade_job *job, cascade_query *query, seed_room *room) {
+static size_t choose_seeds(const cascade_job *job, cascade_query *query, thread_room *room) {
     const size_t wanted = seed_count(job->request);
     size_t count = 0;
     size_t number = 0;
     query->seed_floor = seed_floor(job, query, wanted, room->maxima);
     for (; count < 2 * wanted && number < job->blocks; number++)
         for (uint64_t left = rows_from(job, query, number, query->seed_floor); left != 0; left &= left - 1) {
-            const uint64_t row = number * NPV_BLOCK_ROWS + (unsigned)__builtin_ctzll(left);
+            const uint64_t row = row_at(job, number * NPV_BLOCK_ROWS + (unsigned)__builtin_ctzll(left));
             room->rows[count++] = row;
             ask_for_row(job->request, row);
         }
@@ -277,10 +328,10 @@ static size_t choose_seeds(const cascade_job *job, cascade_query *query, seed_ro
     return count;
 }
 
-static void seed(const cascade_job *job, cascade_query *query, seed_room *room) {
+static void seed(const cascade_job *job, cascade_query *query, thread_room *room) {
     const size_t count = choose_seeds(job, query, room);
     for (size_t i = 0; i < count; i++)
-        score_row(job, query, room->rows[i], query->top);
+        score_row(job, query, room->rows[i], room, query->top);
     query->cost->rows32 += count;
 }
 
@@ -294,10 +345,14 @@ static float threshold_of(const cascade_job *job, const cascade_query *query, co
 /* -------------------------------------------------------------------------------------------------- 3. Refining -- */
 
 static float bound_whole_code(const cascade_job *job, const cascade_query *query, uint64_t row) {
-    int32_t dots;
+    const tile of = {query->bounder.coarse, 1};
+    const npv_headers headers = npv_headers_from(job->request, job->codes, 8, row);
+    int32_t dots, low;
     float bound;
-    sum_codes(job, &query->bounder, 8, (npv_run){row, 1}, &dots);
-    npv_bound_keys(job->request, job->codes, &query->bounder, 8, row, 1, &dots, &bound);
+    sum_rows(job, &of, &job->codes->high, row, 1, &dots);
+    sum_rows(job, &of, &job->codes->low, row, 1, &low);
+    dots = 16 * dots + low;
+    npv_bound_keys(job->request, &query->bounder, 8, &headers, 1, &dots, &bound);
     return bound;
 }
 
@@ -307,11 +362,11 @@ static size_t find_survivors(const cascade_job *job, const cascade_query *query,
     const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
     uint64_t left = rows_from(job, query, number, threshold);
     size_t count = 0;
-    cost->survivors += (unsigned)__builtin_popcountll(left);
+    cost->survivors += npv_word_count(left);
     if (number < query->seed_blocks)
         left &= ~rows_from(job, query, number, query->seed_floor);
     for (; left != 0; left &= left - 1) {
-        const uint64_t row = number * NPV_BLOCK_ROWS + (unsigned)__builtin_ctzll(left);
+        const uint64_t row = row_at(job, number * NPV_BLOCK_ROWS + (unsigned)__builtin_ctzll(left));
         rows[count++] = row;
         if (job->bits == 4) {
             ask_for(npv_plane_row(&job->codes->high, row, plane_bytes), plane_bytes);
@@ -337,7 +392,7 @@ static size_t look_at_whole_codes(const cascade_job *job, const cascade_query *q
 
 /* Looks at a lot of survivors. `start` is the threshold after step 2; `top` may know a better one. */
 static void refine_lot(const cascade_job *job, const cascade_query *query, uint64_t *rows, size_t count, float start,
-                       npv_topk *top, npv_cascade_cost *cost) {
+                       const thread_room *room, npv_topk *top, npv_cascade_cost *cost) {
     const float known = threshold_of(job, query, top);
     const float threshold = known > start ? known : start;
     if (job->bits == 4) {
@@ -345,7 +400,7 @@ static void refine_lot(const cascade_job *job, const cascade_query *query, uint6
         count = look_at_whole_codes(job, query, rows, count, threshold);
     }
     for (size_t i = 0; i < count; i++)
-        score_row(job, query, rows[i], top);
+        score_row(job, query, rows[i], room, top);
     cost->rows32 += count;
 }
 
@@ -364,13 +419,14 @@ static uint64_t count_survivors(const cascade_job *job, const cascade_query *que
     if (blocks <= FEW_BLOCKS && (double)(blocks * NPV_BLOCK_ROWS) <= too_many_survivors(job->request))
         return blocks;
     for (size_t number = 0; number < job->blocks; number++)
-        survivors += (unsigned)__builtin_popcountll(rows_from(job, query, number, threshold));
+        survivors += npv_word_count(rows_from(job, query, number, threshold));
     return survivors;
 }
 
 typedef struct refining {
     const cascade_job *job;
     cascade_query *query;
+    const thread_room *room; /* the caller's */
     float threshold;
     size_t part_blocks;
 } refining;
@@ -383,22 +439,24 @@ static void refine_part(void *context, size_t part, unsigned worker) {
     const size_t end = job->blocks - begin < self->part_blocks ? job->blocks : begin + self->part_blocks;
     npv_topk *top = worker == 0 ? self->query->top : &job->helpers[worker - 1].top;
     npv_cascade_cost *cost = worker == 0 ? self->query->cost : &job->helpers[worker - 1].cost;
+    const thread_room *room = worker == 0 ? self->room : &job->rooms[worker];
     uint64_t rows[LOT_ROWS];
     size_t count = 0;
     for (size_t number = begin; number < end; number++) {
         if (self->query->maxima[number] >= self->threshold)
             count += find_survivors(job, self->query, number, self->threshold, rows + count, cost);
         if (count > LOT_ROWS - NPV_BLOCK_ROWS || number + 1 == end) {
-            refine_lot(job, self->query, rows, count, self->threshold, top, cost);
+            refine_lot(job, self->query, rows, count, self->threshold, room, top, cost);
             count = 0;
         }
     }
 }
 
 /* Only the query of a group of one may be shared out: those of larger groups have a thread each. */
-static void refine(const cascade_job *job, cascade_query *query, float threshold, uint64_t survivors) {
+static void refine(const cascade_job *job, cascade_query *query, const thread_room *room, float threshold,
+                   uint64_t survivors) {
     const size_t parts = survivors > SHARED_SURVIVORS ? 8 * (size_t)job->request->threads : 1;
-    refining self = {job, query, threshold, (job->blocks + parts - 1) / parts};
+    refining self = {job, query, room, threshold, (job->blocks + parts - 1) / parts};
     npv_workers_run(job->request->workers, (job->blocks + self.part_blocks - 1) / self.part_blocks, refine_part, &self);
     if (job->query_count > 1)
         return;
@@ -419,7 +477,7 @@ static npv_status scan_plainly(const cascade_job *job, cascade_query *query, npv
     request.queries = query->prepared;
     request.query_count = 1;
     query->top->count = 0;
-    query->cost->rows32 += request.rows;
+    query->cost->rows32 += request.eligible_count;
     return npv_scan(&request, query->top, error);
 }
 
@@ -427,11 +485,11 @@ static npv_status scan_plainly(const cascade_job *job, cascade_query *query, npv
 static void finish_query(void *context, size_t number, unsigned worker) {
     const cascade_job *job = context;
     cascade_query *query = &job->queries[number];
-    seed(job, query, &job->seed_rooms[worker]);
+    seed(job, query, &job->rooms[worker]);
     const float threshold = threshold_of(job, query, query->top);
     const uint64_t survivors = count_survivors(job, query, threshold);
     if ((double)survivors <= too_many_survivors(job->request)) {
-        refine(job, query, threshold, survivors);
+        refine(job, query, &job->rooms[worker], threshold, survivors);
         return;
     }
     query->cost->survivors = survivors;
@@ -475,7 +533,8 @@ typedef struct cascade_memory {
     cascade_query *queries;
     float *seed_maxima;
     uint64_t *seed_rows;
-    seed_room *seed_rooms;
+    unsigned char *vectors;
+    thread_room *rooms;
     cascade_helper *helpers;
 } cascade_memory;
 
@@ -487,7 +546,8 @@ static void free_memory(cascade_memory *memory) {
     free(memory->queries);
     free(memory->seed_maxima);
     free(memory->seed_rows);
-    free(memory->seed_rooms);
+    free(memory->vectors);
+    free(memory->rooms);
     free(memory->helpers);
 }
 
@@ -516,15 +576,17 @@ static npv_status make_memory(cascade_memory *memory, const npv_request *request
     memory->queries = calloc(group, sizeof *memory->queries);
     memory->seed_maxima = malloc(threads * seed_groups * sizeof *memory->seed_maxima);
     memory->seed_rows = malloc(threads * most_seeds * sizeof *memory->seed_rows);
-    memory->seed_rooms = calloc(threads, sizeof *memory->seed_rooms);
+    memory->vectors = malloc(threads * request->dimensions * sizeof(float));
+    memory->rooms = calloc(threads, sizeof *memory->rooms);
     memory->helpers = calloc(threads, sizeof *memory->helpers);
     if (memory->coarse == NULL || memory->bounds == NULL || memory->maxima == NULL || memory->candidates == NULL ||
         memory->queries == NULL || memory->seed_maxima == NULL || memory->seed_rows == NULL ||
-        memory->seed_rooms == NULL || memory->helpers == NULL)
+        memory->vectors == NULL || memory->rooms == NULL || memory->helpers == NULL)
         return npv_fail_memory(error, "the bounds of a search",
                                group * blocks * (NPV_BLOCK_ROWS + 1) * sizeof *memory->bounds);
     for (size_t i = 0; i < threads; i++)
-        memory->seed_rooms[i] = (seed_room){memory->seed_maxima + i * seed_groups, memory->seed_rows + i * most_seeds};
+        memory->rooms[i] = (thread_room){memory->seed_maxima + i * seed_groups, memory->seed_rows + i * most_seeds,
+                                         memory->vectors + i * request->dimensions * sizeof(float)};
     for (size_t i = 0; i + 1 < threads; i++)
         memory->helpers[i].top = (npv_topk){memory->candidates + i * request->k, 0, request->k};
     return NPV_OK;
@@ -561,25 +623,42 @@ static void set_up_group(cascade_job *job, cascade_memory *memory, size_t done, 
     }
 }
 
+/* Lists the eligible rows if they are few. */
+static npv_status list_rows(cascade_job *job, npv_error *error) {
+    const npv_request *request = job->request;
+    job->rows = (size_t)request->rows;
+    if (request->eligible == NULL || request->eligible_count >= request->rows / LISTED_SHARE)
+        return NPV_OK;
+    job->listed = malloc((size_t)request->eligible_count * sizeof *job->listed);
+    if (job->listed == NULL)
+        return npv_fail_memory(error, "the rows of a search", (size_t)request->eligible_count * sizeof *job->listed);
+    job->rows = 0;
+    for (size_t word = 0; word < npv_bits_words(request->rows); word++)
+        for (uint64_t left = request->eligible[word]; left != 0; left &= left - 1)
+            job->listed[job->rows++] = word * 64 + (unsigned)__builtin_ctzll(left);
+    return NPV_OK;
+}
+
 npv_status npv_cascade(const npv_request *request, const npv_codes *codes, int bits, npv_topk *tops,
                        npv_cascade_cost *costs, npv_error *error) {
-    const size_t blocks = (size_t)((request->rows + NPV_BLOCK_ROWS - 1) / NPV_BLOCK_ROWS);
-    const size_t group = group_size(request, blocks);
+    cascade_job job = {.request = request, .codes = codes, .bits = bits};
     cascade_memory memory = {0};
-    npv_status status = make_memory(&memory, request, blocks, group, error);
-    cascade_job job = {.request = request,
-                       .codes = codes,
-                       .bits = bits,
-                       .blocks = blocks,
-                       .part_blocks = blocks_in_a_part(request, bits, blocks),
-                       .queries = memory.queries,
-                       .seed_rooms = memory.seed_rooms,
-                       .helpers = memory.helpers};
+    npv_status status = list_rows(&job, error);
+    if (status != NPV_OK)
+        return status;
+    job.blocks = npv_bits_words(job.rows);
+    job.part_blocks = blocks_in_a_part(request, bits, job.blocks);
+    const size_t group = group_size(request, job.blocks);
+    status = make_memory(&memory, request, job.blocks, group, error);
+    job.queries = memory.queries;
+    job.rooms = memory.rooms;
+    job.helpers = memory.helpers;
     for (size_t done = 0; done < request->query_count && status == NPV_OK; done += job.query_count) {
         const size_t left = request->query_count - done;
         set_up_group(&job, &memory, done, left < group ? left : group, tops, costs);
         status = run_group(&job, error);
     }
     free_memory(&memory);
+    free(job.listed);
     return status;
 }

@@ -128,24 +128,14 @@ static bool codes_pay(npv_store *store, const npv_request *request) {
 }
 
 /*
- * Once there are codes, a search reads a few rows of a mapped file. They need not stay resident: pages that are let go
- * remain in the system's cache. Otherwise a thousand searches would make most of the file count as our memory, because
- * the system maps its neighbours with every page: those in the same 64 KiB, and more where its cache has larger pieces;
- * and a row may lie across two of them. Letting go costs some page faults for each search, about 0.1 ms, which does not
- * pay for small files.
+ * Once there are codes, a search reads a few rows of a mapped file. They need not be resident: a page fault makes at
+ * least 64 KiB so, and a thousand searches most of the file. So rows that are picked out of a large file are read from
+ * the system's cache; those of a small one stay where coding has mapped them, which is faster.
  */
-#define FAULT_AROUND ((uint64_t)256 << 10)
-#define RESIDENT_SHARE 32
 #define SMALL_FILE ((uint64_t)64 << 20)
 
-static void forget_rows(npv_store *store, uint64_t rows32) {
-    const uint64_t row_bytes = store->dimensions * sizeof(float);
-    const uint64_t bytes = store->rows * row_bytes;
-    store->touched += rows32 * (row_bytes > FAULT_AROUND ? row_bytes : FAULT_AROUND);
-    if (!store->mapped || bytes < SMALL_FILE || store->touched < bytes / RESIDENT_SHARE)
-        return;
-    npv_array_forget_file(&store->vectors);
-    store->touched = 0;
+static bool reads_rows(const npv_store *store) {
+    return store->mapped && store->rows * store->dimensions * sizeof(float) >= SMALL_FILE;
 }
 
 uint64_t npv_store_code_rows(npv_store *store, const npv_request *request) {
@@ -160,10 +150,15 @@ uint64_t npv_store_code_rows(npv_store *store, const npv_request *request) {
                              store->rows, NULL) != NPV_OK)
             store->rows_scanned = 0;
         coded = store->codes.rows - before;
-        forget_rows(store, coded);
+        if (reads_rows(store))
+            npv_array_forget_file(&store->vectors);
     }
     pthread_mutex_unlock(&store->lazy);
     return coded;
+}
+
+const npv_array *npv_store_file(const npv_store *store) {
+    return reads_rows(store) ? &store->vectors : NULL;
 }
 
 npv_plan npv_store_plan(npv_store *store, const npv_request *request) {
@@ -180,6 +175,5 @@ npv_plan npv_store_plan(npv_store *store, const npv_request *request) {
 void npv_store_learn(npv_store *store, const npv_request *request, npv_plan plan, const npv_cascade_cost *cost) {
     pthread_mutex_lock(&store->lazy);
     npv_plan_learn(&store->experience, request, plan, cost);
-    forget_rows(store, cost->rows32);
     pthread_mutex_unlock(&store->lazy);
 }

@@ -27,6 +27,9 @@ npv_status npv_store_lengths(npv_store *store, const double **lengths, npv_error
 /* Codes all rows if that pays, now that this search comes; how many it coded. */
 uint64_t npv_store_code_rows(npv_store *store, const npv_request *request);
 
+/* Where a cascade reads the vectors that it picks out, or NULL: in place. */
+const npv_array *npv_store_file(const npv_store *store);
+
 /* Which way to search, and what came of it. */
 npv_plan npv_store_plan(npv_store *store, const npv_request *request);
 void npv_store_learn(npv_store *store, const npv_request *request, npv_plan plan, const npv_cascade_cost *cost);

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -60,6 +61,12 @@ static npv_status reserve(npv_array *array, size_t needed, npv_error *error) {
     }
 }
 
+static void close_file(npv_array *array) {
+    if (array->file_bytes > 0 && array->file >= 0)
+        (void)close(array->file);
+    array->file_bytes = 0;
+}
+
 /* Moves the elements to a reservation of twice the size; the old one stays readable. */
 static npv_status move(npv_array *array, size_t needed, npv_error *error) {
     struct npv_old_place *old = malloc(sizeof *old);
@@ -77,6 +84,7 @@ static npv_status move(npv_array *array, size_t needed, npv_error *error) {
         return status;
     }
     memcpy(wider.data, array->data, array->usable);
+    close_file(array);
     free(array->file_pages);
     *old = (struct npv_old_place){array->old, array->place, array->reserved};
     wider.old = old;
@@ -139,6 +147,9 @@ npv_status npv_array_map_file(npv_array *array, int fd, uint64_t offset, size_t 
     array->data = array->place + head;
     array->usable = bytes;
     array->file_bytes = length - page; /* the last page may be written to, and must not be forgotten */
+    array->file_offset = offset - head;
+    if (array->file_bytes > 0)
+        array->file = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     return NPV_OK;
 }
 
@@ -203,6 +214,24 @@ void npv_array_settle(npv_array *array, size_t item_size, uint64_t first, const 
     }
 }
 
+/* Are the bytes from `begin` to `end` of the reservation as they are in the file? */
+static bool is_as_in_file(const npv_array *array, size_t begin, size_t end) {
+    if (end > array->file_bytes)
+        return false;
+    for (size_t page = begin / page_size(); array->file_pages != NULL && page <= (end - 1) / page_size(); page++)
+        if (!npv_bit(array->file_pages, page))
+            return false;
+    return true;
+}
+
+const unsigned char *npv_array_read(const npv_array *array, size_t offset, size_t size, unsigned char *room) {
+    const size_t begin = (size_t)(array->data - array->place) + offset;
+    if (array->file_bytes > 0 && array->file >= 0 && is_as_in_file(array, begin, begin + size) &&
+        pread(array->file, room, size, (off_t)(array->file_offset + begin)) == (ssize_t)size)
+        return room;
+    return array->data + offset;
+}
+
 void npv_array_forget_file(const npv_array *array) {
     const size_t page = page_size();
     npv_bits_run run = {0, 0};
@@ -222,7 +251,7 @@ npv_status npv_array_clear(npv_array *array, npv_error *error) {
     if (fresh == MAP_FAILED)
         return npv_fail_memory(error, "clearing an array", length);
     array->usable = length - head;
-    array->file_bytes = 0;
+    close_file(array);
     free(array->file_pages);
     array->file_pages = NULL;
     return NPV_OK;
@@ -252,6 +281,7 @@ void npv_array_free(npv_array *array) {
         munmap(old->place, old->reserved);
         free(old);
     }
+    close_file(array);
     free(array->file_pages);
     *array = (npv_array)NPV_ARRAY_EMPTY;
 }

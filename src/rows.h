@@ -21,12 +21,14 @@ typedef struct npv_array {
     size_t usable;             /* bytes from data that may be written */
     unsigned char *place;      /* the reservation, page aligned; data lies inside its first page */
     size_t reserved;           /* bytes of the reservation */
-    size_t file_bytes;         /* whole pages of a file at its start */
+    size_t file_bytes;         /* whole pages of a file at its start, */
+    int file;                  /* ... which this is, if there are any; -1: it could not be kept open */
+    uint64_t file_offset;      /* ... and where in it they begin */
     uint64_t *file_pages;      /* a bit for each of them: is it still as in the file? NULL: all are */
     struct npv_old_place *old; /* reservations that the array has outgrown */
 } npv_array;
 
-#define NPV_ARRAY_EMPTY {NULL, 0, NULL, 0, 0, NULL, NULL}
+#define NPV_ARRAY_EMPTY {NULL, 0, NULL, 0, 0, 0, 0, NULL, NULL}
 
 /* Makes the first `bytes` bytes usable; new ones are zero. Amortised O(1) for each byte. */
 npv_status npv_array_grow(npv_array *array, size_t bytes, npv_error *error);
@@ -57,6 +59,13 @@ void npv_array_close_gaps(npv_array *array, size_t item_size, const uint64_t *ke
 
 /* Item first + i goes to places[i], for each of the `count` items behind `first` in turn: none of them is farther on. */
 void npv_array_settle(npv_array *array, size_t item_size, uint64_t first, const uint64_t *places, size_t count);
+
+/*
+ * `size` bytes from `offset`: in place, or, where they lie in pages of a mapped file as they are there, read to `room`,
+ * which does not make pages resident. 30 rows of 1.5 KB take 50 microseconds in this way, 220 if their pages are mapped
+ * and let go again.
+ */
+const unsigned char *npv_array_read(const npv_array *array, size_t offset, size_t size, unsigned char *room);
 
 /* Lets go of the pages of a mapped file that were read; they are read again when they are needed. */
 void npv_array_forget_file(const npv_array *array);

@@ -14,15 +14,15 @@ typedef struct scan_job {
     npv_topk *tops;   /* worker x query */
 } scan_job;
 
-void npv_score_keys(const npv_request *request, const double *query, uint64_t first, size_t count, double *keys) {
-    const float *rows = request->vectors + first * request->dimensions;
+void npv_score_keys(const npv_request *request, const double *query, const float *vectors, uint64_t first, size_t count,
+                    double *keys) {
     if (request->metric == NPV_EUCLIDEAN) {
-        request->kernels->squared_distance(query, rows, request->dimensions, count, keys);
+        request->kernels->squared_distance(query, vectors, request->dimensions, count, keys);
         for (size_t i = 0; i < count; i++)
             keys[i] = -sqrt(keys[i]);
         return;
     }
-    request->kernels->dot(query, rows, request->dimensions, count, keys);
+    request->kernels->dot(query, vectors, request->dimensions, count, keys);
     if (request->divide)
         for (size_t i = 0; i < count; i++)
             keys[i] /= request->lengths[first + i];
@@ -41,7 +41,8 @@ bool npv_next_run(uint64_t *word, uint64_t first, npv_run *run) {
 
 static void scan_run(const npv_request *request, size_t query, npv_run run, npv_topk *top) {
     double keys[NPV_BLOCK_ROWS];
-    npv_score_keys(request, request->queries + query * NPV_PADDED(request->dimensions), run.first, run.count, keys);
+    npv_score_keys(request, request->queries + query * NPV_PADDED(request->dimensions),
+                   request->vectors + run.first * request->dimensions, run.first, run.count, keys);
     for (size_t i = 0; i < run.count; i++)
         if (keys[i] >= request->least_key) /* false for the NaN of a row that a hostile file brought in */
             npv_topk_offer(top, (npv_candidate){keys[i], run.first + i});
@@ -73,7 +74,7 @@ static void scan_part(void *context, size_t part, unsigned worker) {
 
 static size_t rows_in_a_part(const npv_request *request) {
     const size_t row_bytes = request->dimensions * sizeof(float) * request->query_count;
-    if (!npv_worth_sharing(request, (size_t)request->rows * row_bytes))
+    if (!npv_worth_sharing(request, (size_t)request->eligible_count * row_bytes))
         return (size_t)request->rows;
     const size_t rows = PART_BYTES / row_bytes / NPV_BLOCK_ROWS * NPV_BLOCK_ROWS;
     return rows > 0 ? rows : NPV_BLOCK_ROWS;

@@ -6,6 +6,7 @@
 
 #include "kernels/kernels.h"
 #include "npvec.h"
+#include "rows.h"
 #include "topk.h"
 #include "workers.h"
 
@@ -16,6 +17,7 @@ typedef struct npv_request {
     unsigned threads;
 
     const float *vectors;
+    const npv_array *file; /* of the vectors, if those that are picked out are to be read from a file; or NULL */
     size_t dimensions;
     uint64_t rows;
     const double *lengths;    /* of the rows, where they are needed, or NULL */
@@ -33,8 +35,9 @@ typedef struct npv_request {
 /* Rows whose eligible bits share a word are worked on together: 64 x 1536 floats fit a second-level cache. */
 #define NPV_BLOCK_ROWS 64
 
-/* The canonical keys of `count` neighbouring rows from `first`. */
-void npv_score_keys(const npv_request *request, const double *query, uint64_t first, size_t count, double *keys);
+/* The canonical keys of `count` neighbouring rows from `first`, whose vectors are these. */
+void npv_score_keys(const npv_request *request, const double *query, const float *vectors, uint64_t first, size_t count,
+                    double *keys);
 
 /*
  * Is work that reads so many bytes worth sharing out? What the other threads take over must be more than what could be

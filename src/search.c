@@ -188,6 +188,7 @@ static npv_status run_cascade(search_job *job, npv_error *error) {
     npv_request *request = &job->request;
     npv_cascade_cost cost = {0};
     npv_status status = NPV_OK;
+    request->file = npv_store_file(job->store);
     if (request->metric == NPV_EUCLIDEAN) /* bounds of distances need them; scores of distances do not */
         status = npv_store_lengths(job->store, &request->lengths, error);
     if (status == NPV_OK)

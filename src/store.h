@@ -64,7 +64,6 @@ struct npv_store {
     bool no_codes;
     uint64_t rows_scanned;     /* rows x queries scanned plainly while there were no codes; under `lazy` */
     npv_experience experience; /* under `lazy` */
-    uint64_t touched;          /* bytes of the mapped file that searches have made resident; under `lazy` */
 
     bool mapped;
     char origin[160];

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ typedef struct world {
     size_t rows;
     size_t dimensions;
     float *vectors;
+    npv_array file; /* the same in a file, if there are enough of them */
     double *lengths;
     npv_codes codes;
     npv_workers *workers;
@@ -42,6 +44,17 @@ static void *allocate(size_t bytes) {
 }
 
 /* Takes over `vectors`. */
+static void write_file(world *of) {
+    const size_t bytes = of->rows * of->dimensions * sizeof(float);
+    FILE *file = tmpfile();
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 64, SEEK_SET), 0);
+    assert_int_equal(fwrite(of->vectors, 1, bytes, file), bytes);
+    assert_int_equal(fflush(file), 0);
+    assert_int_equal(npv_array_map_file(&of->file, fileno(file), 64, bytes, NULL), NPV_OK);
+    fclose(file);
+}
+
 static world make_world(float *vectors, size_t rows, size_t dimensions, unsigned threads, const npv_kernels *kernels) {
     world made = {.rows = rows,
                   .dimensions = dimensions,
@@ -54,12 +67,14 @@ static world make_world(float *vectors, size_t rows, size_t dimensions, unsigned
     for (size_t row = 0; row < rows; row++)
         made.lengths[row] = npv_length(kernels, vectors + row * dimensions, dimensions, wide);
     free(wide);
+    write_file(&made);
     assert_int_equal(npv_codes_extend(&made.codes, kernels, made.workers, vectors, dimensions, rows, NULL), NPV_OK);
     return made;
 }
 
 static void free_world(world *old) {
     npv_codes_free(&old->codes);
+    npv_array_free(&old->file);
     npv_workers_free(old->workers);
     free(old->lengths);
     free(old->vectors);
@@ -106,14 +121,16 @@ static void expect_same(npv_topk *expected, npv_topk *found) {
     }
 }
 
-/* Both cascades against the scan. */
+/* Both cascades against the scan; one of them reads vectors from a file. */
 static void compare(const world *of, const npv_request *request) {
     for (int bits = 4; bits <= 8; bits += 4) {
+        npv_request picking = *request;
+        picking.file = (bits == 4) == (request->k % 2 == 0) ? &of->file : NULL;
         npv_topk *expected = new_tops(request);
         npv_topk *found = new_tops(request);
         npv_cascade_cost *costs = allocate(request->query_count * sizeof *costs);
         assert_int_equal(npv_scan(request, expected, NULL), NPV_OK);
-        assert_int_equal(npv_cascade(request, &of->codes, bits, found, costs, NULL), NPV_OK);
+        assert_int_equal(npv_cascade(&picking, &of->codes, bits, found, costs, NULL), NPV_OK);
         for (size_t i = 0; i < request->query_count; i++)
             expect_same(&expected[i], &found[i]);
         free(costs);
@@ -152,8 +169,8 @@ static bool has_zero_row(const world *of) {
 /* Every metric, several k, sets of rows, single queries and batches. */
 static void compare_all(const world *of, const float *queries, size_t count) {
     const size_t ks[] = {1, 10, of->rows / 3 + 1, of->rows};
-    const size_t sets[][3] = {
-        {1, 0, 0}, {3, 1, 0}, {of->rows, of->rows / 2, 0}, {of->rows, of->rows / 2, 1}, {65, 64, 0}};
+    const size_t sets[][3] = {{1, 0, 0},   {3, 1, 0}, {of->rows, of->rows / 2, 0}, {of->rows, of->rows / 2, 1},
+                              {65, 64, 0}, {6, 2, 0}};
     double *wide = widen_queries(queries, count, of->dimensions);
     for (int kind = 0; kind < 4; kind++) {
         const npv_metric metric = kind == 3 ? NPV_COSINE : (npv_metric)kind; /* 3: divided by lengths */
@@ -340,7 +357,7 @@ static void limits_on_keys_are_inclusive(void **state) {
         for (uint64_t row = 0; row < rows; row += 31) {
             npv_request request =
                 make_request(&of, kind == 3 ? NPV_COSINE : (npv_metric)kind, kind == 3, wide, 1, rows);
-            npv_score_keys(&request, wide, row, 1, &request.least_key);
+            npv_score_keys(&request, wide, of.vectors + row * dimensions, row, 1, &request.least_key);
             compare(&of, &request);
             request.k = 3;
             compare(&of, &request);
@@ -368,8 +385,9 @@ static double check_bounds(const world *of, const npv_request *request, const do
             of->kernels->dot_nibbles(bounder.coarse, npv_plane_row(&of->codes.low, row, plane_bytes), plane_bytes, 1,
                                      &low);
             dots = bits == 4 ? dots : 16 * dots + low;
-            npv_bound_keys(request, &of->codes, &bounder, bits, row, 1, &dots, &bound);
-            npv_score_keys(request, query, row, 1, &key);
+            const npv_headers headers = npv_headers_from(request, &of->codes, bits, row);
+            npv_bound_keys(request, &bounder, bits, &headers, 1, &dots, &bound);
+            npv_score_keys(request, query, request->vectors + row * request->dimensions, row, 1, &key);
             const double margin = (double)bound - npv_bound_of_key(request, &bounder, key);
             assert_true(margin >= 0);
             const double unit = sqrt(bounder.query_square) * bounder.scale * of->lengths[row];

@@ -150,6 +150,35 @@ static void private_pages_are_not_forgotten(void **state) {
     fclose(file);
 }
 
+/* Where they can be, bytes are read from the file, and its pages are not asked for. */
+static void bytes_are_read_from_the_file_unless_they_changed(void **state) {
+    (void)state;
+    enum { size = 60000, offset = 100, piece = 700, changed = 20000 };
+    unsigned char room[piece];
+    FILE *file = file_of(size + offset);
+    npv_array array = NPV_ARRAY_EMPTY;
+    assert_int_equal(npv_array_map_file(&array, fileno(file), offset, size, NULL), NPV_OK);
+    fclose(file);
+    assert_int_equal(npv_array_grow(&array, size + piece, NULL), NPV_OK);
+    memset(array.data + size, 9, piece);
+    for (int edited = 0; edited <= 1; edited++) {
+        size_t read = 0;
+        for (size_t begin = 0; begin <= size; begin += piece) {
+            memset(room, 255, piece);
+            const unsigned char *const bytes = npv_array_read(&array, begin, piece, room);
+            read += bytes == room;
+            assert_true(bytes == room || bytes == array.data + begin);
+            assert_memory_equal(bytes, array.data + begin, piece);
+        }
+        assert_in_range(read, edited ? 60 : 75, edited ? 80 : 85);
+        assert_int_equal(npv_array_make_private(&array, changed, changed + 1, NULL), NPV_OK);
+        array.data[changed] = 0;
+        array.data[size - 1] = 0; /* in the last page, which is a copy from the beginning */
+        assert_true(npv_array_read(&array, changed - 1, 2, room) != room);
+    }
+    npv_array_free(&array);
+}
+
 static void gaps_close_in_memory_and_in_a_file(void **state) {
     (void)state;
     enum { items = 3000, item = 12, offset = 64 };
@@ -240,6 +269,7 @@ int main(void) {
         cmocka_unit_test(the_file_is_never_written),
         cmocka_unit_test(a_forgotten_file_is_read_again),
         cmocka_unit_test(private_pages_are_not_forgotten),
+        cmocka_unit_test(bytes_are_read_from_the_file_unless_they_changed),
         cmocka_unit_test(gaps_close_in_memory_and_in_a_file),
         cmocka_unit_test(a_file_that_cannot_be_mapped_is_an_error),
         cmocka_unit_test(impossible_sizes_are_errors),

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -394,6 +395,46 @@ static void a_child_after_fork_may_search_and_add(void **state) {
 }
 #endif
 
+/* Above 64 MiB, rows of a mapped file are picked out by reading it, unless they were changed. */
+static void large_files_are_searched_without_being_resident(void **state) {
+    (void)state;
+    enum { rows = 17000, dimensions = 1024, replaced = 11000, searches = 12 };
+    char path[64];
+    snprintf(path, sizeof path, "/tmp/npvec-large-%ld.npz", (long)getpid());
+    oracle_random random = {6};
+    float *vectors = oracle_vectors(&random, rows, dimensions);
+    const char *id = "changed", *ids[rows] = {0};
+    npv_batch batch = NPV_BATCH_INIT;
+    npv_store *store = new_store(dimensions, NPV_NORMALIZE_OFF, 2);
+    ids[replaced] = id;
+    batch = (npv_batch){.size = sizeof batch, .count = rows, .vectors = vectors, .ids = ids};
+    assert_int_equal(npv_add(store, &batch, NULL, NULL), NPV_OK);
+    assert_int_equal(npv_save(store, path, NULL, NULL), NPV_OK);
+    npv_close(store);
+    assert_int_equal(npv_open(path, NULL, &store, NULL), NPV_OK);
+    unlink(path);
+    for (size_t i = 0; i < searches; i++) {
+        npv_search_options options = NPV_SEARCH_OPTIONS_INIT;
+        npv_hits found, expected;
+        const float *query = vectors + (replaced + i) * dimensions;
+        if (i == searches / 2) {
+            batch = (npv_batch){.size = sizeof batch, .count = 1, .vectors = query + 100 * dimensions, .ids = &id};
+            assert_int_equal(npv_upsert(store, &batch, NULL, NULL, NULL), NPV_OK);
+        }
+        if (i >= searches / 2)
+            query += (100 - i + searches / 2) * dimensions;
+        assert_int_equal(npv_search(store, query, 1, &options, &found, NULL), NPV_OK);
+        options.exhaustive = 1;
+        assert_int_equal(npv_search(store, query, 1, &options, &expected, NULL), NPV_OK);
+        assert_memory_equal(found.hit, expected.hit, 10 * sizeof *found.hit);
+        assert_int_equal(found.hit[0].row, i < searches / 2 ? replaced + i : replaced);
+        npv_hits_free(&found);
+        npv_hits_free(&expected);
+    }
+    npv_close(store);
+    free(vectors);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_stores_match_the_definition),
@@ -408,6 +449,7 @@ int main(void) {
         cmocka_unit_test(zero_rows_matter_to_cosine_only),
         cmocka_unit_test(extreme_lengths_keep_their_order),
         cmocka_unit_test(rows_added_later_are_found),
+        cmocka_unit_test(large_files_are_searched_without_being_resident),
         cmocka_unit_test(batches_answer_like_single_queries),
         cmocka_unit_test(threads_may_search_while_one_adds),
 #ifndef __SANITIZE_THREAD__ /* which forbids threads in a child */
