@@ -75,7 +75,6 @@ static void swap_contents(npv_store *a, npv_store *b) {
     swap(&a->lengths_known, &b->lengths_known, sizeof a->lengths_known);
     swap(&a->zero_rows, &b->zero_rows, sizeof a->zero_rows);
     swap(&a->codes, &b->codes, sizeof a->codes);
-    swap(&a->touched, &b->touched, sizeof a->touched);
     swap(&a->mapped, &b->mapped, sizeof a->mapped);
     swap(&a->compress, &b->compress, sizeof a->compress);
     swap(&a->followed, &b->followed, sizeof a->followed);
