@@ -1,0 +1,286 @@
+/* A store with a journal keeps what it was told, one change at a time, without npv_save. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "forge.h"
+#include "journal_model.h"
+
+static const char *path, *journal, *copy;
+
+static int set_up(void **state) {
+    const int result = forge_setup(state);
+    path = strdup(forge_path("store.npz"));
+    journal = strdup(forge_path("store.npz-journal"));
+    copy = strdup(forge_path("copy.npz"));
+    return result;
+}
+
+static int tear_down(void **state) {
+    free((char *)(uintptr_t)path);
+    free((char *)(uintptr_t)journal);
+    free((char *)(uintptr_t)copy);
+    return forge_teardown(state);
+}
+
+static bool exists(const char *file) {
+    struct stat found;
+    return stat(file, &found) == 0;
+}
+
+static uint64_t size_of(const char *file) {
+    struct stat found;
+    return stat(file, &found) == 0 ? (uint64_t)found.st_size : 0;
+}
+
+/* ------------------------------------------------------------------------------------------------------ Life -- */
+
+static void a_file_is_created_and_remembers_without_saving(void **state) {
+    (void)state;
+    model m;
+    model_init(&m, 1, MODEL_DOCUMENTS);
+    npv_store *store = model_open(&m, path, NPV_DURABILITY_OS);
+    assert_true(exists(path));
+    assert_true(exists(journal));
+    for (int i = 0; i < 20; i++)
+        model_change(&m, store);
+    npv_close(store);
+    store = model_open(&m, path, NPV_DURABILITY_OFF);
+    model_check(&m, store);
+    assert_int_equal(model_info(store).generation, 1);
+    assert_true(model_info(store).journal_bytes == size_of(journal));
+    npv_close(store);
+    store = model_open(&m, path, NPV_DURABILITY_DISK);
+    model_check(&m, store);
+    assert_int_equal(model_info(store).durability, NPV_DURABILITY_DISK);
+    model_change(&m, store);
+    model_save(&m, store, NULL);
+    assert_int_equal(size_of(journal), 128);
+    assert_int_equal(model_info(store).generation, 2);
+    npv_close(store);
+    assert_false(exists(journal)); /* it had nothing to say */
+    store = model_open(&m, path, NPV_DURABILITY_OFF);
+    model_check(&m, store);
+    npv_close(store);
+    model_free(&m);
+}
+
+static void changes_survive_in_any_order(void **state) {
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        model m;
+        model_init(&m, seed, (model_kind)(seed % 3));
+        npv_store *store = model_open(&m, path, NPV_DURABILITY_OS);
+        for (int i = 0; i < 150; i++) {
+            const unsigned what = model_below(&m, 20);
+            if (what == 0) {
+                npv_close(store);
+                store = model_open(&m, path, what % 2 == 0 ? NPV_DURABILITY_OS : NPV_DURABILITY_DISK);
+            } else if (what == 1) {
+                model_save(&m, store, NULL);
+            } else if (what == 2) {
+                npv_store *const reader = model_open(&m, path, NPV_DURABILITY_OFF);
+                model_check(&m, reader);
+                npv_close(reader);
+            } else if (what == 3) {
+                store->fold_at = 2000; /* and so saves itself after a few changes */
+            } else {
+                model_change(&m, store);
+            }
+            if (i % 10 == 0)
+                model_check(&m, store);
+        }
+        model_check(&m, store);
+        npv_close(store);
+        model_free(&m);
+        unlink(path);
+        unlink(journal);
+    }
+}
+
+static void a_store_made_in_memory_gets_its_journal_when_it_is_saved(void **state) {
+    (void)state;
+    model m;
+    model_init(&m, 3, MODEL_DOCUMENTS);
+    npv_store *store = model_create(&m, NPV_DURABILITY_OS);
+    model_change(&m, store);
+    assert_int_equal(model_info(store).durability, NPV_DURABILITY_OFF);
+    model_save(&m, store, path);
+    assert_int_equal(model_info(store).durability, NPV_DURABILITY_OS);
+    assert_true(exists(journal));
+    model_change(&m, store);
+    npv_store *reader = model_open(&m, path, NPV_DURABILITY_OFF);
+    model_check(&m, reader);
+    npv_close(reader);
+    /* Saved elsewhere it goes on there; what it leaves behind is as it was. */
+    model_save(&m, store, copy);
+    assert_true(size_of(journal) > 128);
+    reader = model_open(&m, path, NPV_DURABILITY_OS);
+    npv_close(reader);
+    model_change(&m, store);
+    npv_close(store);
+    store = model_open(&m, copy, NPV_DURABILITY_OFF);
+    model_check(&m, store);
+    npv_close(store);
+    model_free(&m);
+}
+
+static void a_journal_that_outgrows_its_archive_is_folded(void **state) {
+    (void)state;
+    model m;
+    model_init(&m, 4, MODEL_DOCUMENTS);
+    npv_store *store = model_open(&m, path, NPV_DURABILITY_OS);
+    model_add(&m, store, 20);
+    store->fold_at = 4000;
+    for (int i = 0; i < 300; i++)
+        model_upsert(&m, store, 3, false);
+    assert_true(model_info(store).generation > 3);
+    assert_true(size_of(journal) < 20000);
+    model_check(&m, store);
+    npv_close(store);
+    store = model_open(&m, path, NPV_DURABILITY_OFF);
+    model_check(&m, store);
+    npv_close(store);
+    model_free(&m);
+}
+
+static void documents_change_without_vectors(void **state) {
+    (void)state;
+    npv_error error = {0};
+    for (int kind = 0; kind < 3; kind++) {
+        model m;
+        model_init(&m, 5, (model_kind)kind);
+        npv_store *store = model_open(&m, path, NPV_DURABILITY_OS);
+        model_add(&m, store, 30);
+        for (int i = 0; i < 10; i++)
+            model_upsert(&m, store, 4, true);
+        model_check(&m, store);
+        npv_batch batch = NPV_BATCH_INIT;
+        batch.count = 1;
+        batch.ids = (const char *const[]){"nobody"};
+        batch.documents = (const char *const[]){"{\"n\": 1, \"text\": \"t\"}"};
+        const uint64_t before = size_of(journal);
+        assert_int_equal(npv_upsert(store, &batch, NULL, NULL, &error), NPV_E_NOT_FOUND);
+        assert_non_null(strstr(error.message, "row 0"));
+        assert_int_equal(size_of(journal), before);
+        npv_close(store);
+        store = model_open(&m, path, NPV_DURABILITY_OFF);
+        model_check(&m, store);
+        npv_close(store);
+        model_free(&m);
+        unlink(path);
+        unlink(journal);
+    }
+}
+
+/* A file that npvec has not written has no mark; its journal knows it by what is in it. */
+static void files_from_elsewhere_take_a_journal(void **state) {
+    (void)state;
+    static const float eye[4][4] = {{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}, {0, 0, 0, 1}};
+    npv_buffer array = forge_npy(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (4, 4), }", eye, sizeof eye);
+    const forged_member member = {"vectors.npy", {array.data, array.size}, false};
+    npv_buffer zip = forge_zip(&member, 1, "");
+    forge_write(path, (npv_bytes){zip.data, zip.size});
+    free(array.data);
+    free(zip.data);
+    model m;
+    model_init(&m, 6, MODEL_DOCUMENTS);
+    npv_store *store = NULL;
+    npv_error error = {0};
+    npv_store_options options = NPV_STORE_OPTIONS_INIT;
+    options.durability = NPV_DURABILITY_OS;
+    must(npv_open(path, &options, &store, &error), &error);
+    const uint64_t before = size_of(path);
+    npv_batch batch = NPV_BATCH_INIT;
+    batch.count = 1;
+    batch.vectors = (const float[]){3, 0, 4, 0};
+    must(npv_add(store, &batch, NULL, &error), &error);
+    npv_close(store);
+    assert_int_equal(size_of(path), before);
+    for (int i = 0; i < 2; i++) {
+        const float *vector;
+        must(npv_open(path, i == 0 ? NULL : &options, &store, &error), &error);
+        assert_int_equal(npv_count(store), 5);
+        must(npv_get_vector(store, 4, &vector, &error), &error);
+        assert_true(vector[0] == 0.6f && vector[2] == 0.8f);
+        assert_int_equal(model_info(store).generation, 0);
+        if (i == 1)
+            must(npv_save(store, NULL, NULL, &error), &error);
+        npv_close(store);
+    }
+    must(npv_open(path, NULL, &store, &error), &error);
+    assert_int_equal(npv_count(store), 5);
+    assert_int_equal(model_info(store).generation, 1);
+    npv_close(store);
+    model_free(&m);
+}
+
+static void a_journal_of_another_archive_is_not_applied(void **state) {
+    (void)state;
+    model m;
+    char saved[256];
+    model_init(&m, 7, MODEL_DOCUMENTS);
+    npv_store *store = model_open(&m, path, NPV_DURABILITY_OS);
+    model_change(&m, store);
+    npv_close(store);
+    snprintf(saved, sizeof saved, "%s.kept", journal);
+    assert_int_equal(rename(journal, saved), 0);
+    store = model_open(&m, path, NPV_DURABILITY_OS);
+    assert_int_equal(npv_count(store), 0);
+    model_clear(&m);
+    model_add(&m, store, 3);
+    model_save(&m, store, NULL);
+    npv_close(store);
+    assert_int_equal(rename(saved, journal), 0);
+    store = model_open(&m, path, NPV_DURABILITY_OFF);
+    model_check(&m, store);
+    assert_non_null(strstr(model_info(store).journal_note, "another"));
+    npv_close(store);
+    assert_true(exists(journal));
+    store = model_open(&m, path, NPV_DURABILITY_OS);
+    model_check(&m, store);
+    assert_non_null(strstr(model_info(store).journal_note, "removed"));
+    npv_close(store);
+    assert_false(exists(journal));
+    model_free(&m);
+}
+
+static void journals_are_no_more_readable_than_their_archives(void **state) {
+    (void)state;
+    struct stat found;
+    model m;
+    model_init(&m, 8, MODEL_DOCUMENTS);
+    npv_store *store = model_open(&m, path, NPV_DURABILITY_OS);
+    npv_close(store);
+    assert_int_equal(chmod(path, 0600), 0);
+    store = model_open(&m, path, NPV_DURABILITY_OS);
+    model_change(&m, store);
+    assert_int_equal(stat(journal, &found), 0);
+    assert_int_equal(found.st_mode & 0777, 0600);
+    model_save(&m, store, NULL);
+    assert_int_equal(stat(journal, &found), 0);
+    assert_int_equal(found.st_mode & 0777, 0600);
+    npv_close(store);
+    model_free(&m);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_file_is_created_and_remembers_without_saving),
+        TEST(changes_survive_in_any_order),
+        TEST(a_store_made_in_memory_gets_its_journal_when_it_is_saved),
+        TEST(a_journal_that_outgrows_its_archive_is_folded),
+        TEST(documents_change_without_vectors),
+        TEST(files_from_elsewhere_take_a_journal),
+        TEST(a_journal_of_another_archive_is_not_applied),
+        TEST(journals_are_no_more_readable_than_their_archives),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
