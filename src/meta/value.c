@@ -236,12 +236,18 @@ static npv_bytes take_run(npv_bytes *rest, size_t size_bytes) {
     return take(rest, (size_t)load_little(take(rest, size_bytes)));
 }
 
-static npv_value next_numpy(npv_bytes *rest) {
+static npv_bytes take_numpy(npv_bytes *rest, npv_bytes *dtype) {
     take(rest, sizeof SCALAR_BEGIN - 2); /* its opcode and its zero are not there */
-    const npv_bytes dtype = take_run(rest, 4);
+    *dtype = take_run(rest, 4);
     take(rest, sizeof SCALAR_MIDDLE - 1);
     const npv_bytes item = take_run(rest, 4);
     take(rest, sizeof SCALAR_END - 1);
+    return item;
+}
+
+static npv_value next_numpy(npv_bytes *rest) {
+    npv_bytes dtype;
+    const npv_bytes item = take_numpy(rest, &dtype);
     return npv_value_of_item((char)dtype.data[1], item, tick_of(dtype));
 }
 
@@ -291,13 +297,48 @@ npv_value npv_value_next(npv_bytes *rest) {
     }
 }
 
+/* Steps over what npv_value_next would take; returns by how much more containers are open then. */
+static int skip_step(npv_bytes *rest) {
+    npv_bytes dtype;
+    switch (*take(rest, 1).data) {
+    case 'N':
+    case 0x88:
+    case 0x89:
+        return 0;
+    case 'J':
+        take(rest, 4);
+        return 0;
+    case 'G':
+        take(rest, 8);
+        return 0;
+    case 0x8a:
+    case 0x8c:
+    case 'C':
+        take_run(rest, 1);
+        return 0;
+    case 0x8b:
+    case 'X':
+    case 'B':
+        take_run(rest, 4);
+        return 0;
+    case 'c':
+        take_numpy(rest, &dtype);
+        return 0;
+    case ']':
+    case '}':
+        take(rest, 1);
+        return 1;
+    case '(':
+        return 1;
+    default:
+        assert(rest->data[-1] == 'e' || rest->data[-1] == 't' || rest->data[-1] == 'u');
+        return -1;
+    }
+}
+
 void npv_value_skip(npv_bytes *rest) {
-    size_t open = 0;
-    do {
-        const npv_value_kind kind = npv_value_next(rest).kind;
-        if (kind == NPV_VALUE_END)
-            open--;
-        else if (kind == NPV_VALUE_LIST || kind == NPV_VALUE_TUPLE || kind == NPV_VALUE_DICT)
-            open++;
-    } while (open > 0);
+    int open = 0;
+    do
+        open += skip_step(rest);
+    while (open > 0);
 }
