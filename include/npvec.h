@@ -93,7 +93,7 @@ typedef enum npv_status {
 /* Owned by the caller, filled on failure, unchanged on success. */
 typedef struct npv_error {
     npv_status code;
-    size_t position; /* in text input (JSON): how many bytes were read when the mistake showed; else NPV_NO_POSITION */
+    size_t position;   /* in text (JSON, filters): the byte where what is wrong begins; else NPV_NO_POSITION */
     char message[512]; /* one line: what was expected, what was found, where; always zero-terminated */
 } npv_error;
 
@@ -104,6 +104,7 @@ typedef struct npv_error {
 #define NPV_MAX_DIMENSIONS 65536        /* floats in a vector */
 #define NPV_MAX_DOCUMENT_BYTES 16777216 /* one document, as JSON and as stored */
 #define NPV_MAX_DOCUMENT_DEPTH 128      /* arrays and objects inside one another */
+#define NPV_MAX_INTEGER_BYTES 1024      /* an integer in a document: 2,465 digits */
 #define NPV_MAX_THREADS 64
 #define NPV_MAX_ID_BYTES 512          /* one id, in UTF-8 */
 #define NPV_MAX_FIELDS 1024           /* typed fields of a store */
@@ -265,12 +266,14 @@ typedef struct npv_batch {
  * its fields, each with a value that its type holds without loss: text that fits and does not end in a zero character
  * ("S": ASCII, or {"$bytes": "<base64>"}), integers in range, ISO 8601 dates no finer than the unit, integers of the
  * unit for "m8". Numbers for "f2" and "f4" are rounded as NumPy does; integers for floats must be exact in float64.
- * null is NaN or NaT. What npv_get_document shows is taken back; NaN, infinities and integers above int64, which JSON
- * does not have, can only come in records.
+ * null is NaN or NaT. What npv_get_document shows is taken back.
+ *
+ * JSON is RFC 8259's, in UTF-8, and has the NaN, Infinity and -Infinity of Python. Numbers without point and exponent are
+ * integers, of any length up to NPV_MAX_INTEGER_BYTES; others the nearest float64. Keys of an object must be different.
  *
  * Errors name the first row of the batch (from 0) that is at fault: NPV_E_ARGUMENT for a component that is not finite,
  * a vector of length zero in a store that normalises, a document that is not JSON (with position), a value that does
- * not fit its field; NPV_E_EXISTS for an id that another row has. Integers in documents must fit 64 bits.
+ * not fit its field; NPV_E_EXISTS for an id that another row has; NPV_E_LIMIT.
  */
 NPV_API npv_status npv_add(npv_store *store, const npv_batch *batch, uint64_t *first_row, npv_error *error);
 

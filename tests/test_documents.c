@@ -226,38 +226,6 @@ static void test_json_becomes_fragments_in_key_order(void **state) {
     free(fragment.data);
 }
 
-static void test_mistakes_in_json_have_a_position(void **state) {
-    (void)state;
-    static const struct {
-        const char *json;
-        npv_status code;
-        size_t position;
-        const char *message;
-    } cases[] = {
-        {"", NPV_E_ARGUMENT, 0, "end of file"},
-        {"{\"a\": tru}", NPV_E_ARGUMENT, 9, "'tru'"},
-        {"[1,\n 2,, 3]", NPV_E_ARGUMENT, 8, "line 2, column 4"},
-        {"{\"a\": 1, \"a\": 2}", NPV_E_ARGUMENT, 12, "duplicate object key"},
-        {"[9223372036854775808]", NPV_E_ARGUMENT, 20, "too big integer"},
-        {"1 2", NPV_E_ARGUMENT, 3, "end of file expected"},
-        {"\"\xff\"", NPV_E_ARGUMENT, 1, "0xff"},
-        {"{\"a\\u0000\": 1}", NPV_E_ARGUMENT, 10, "NUL byte in object key"},
-        {"NaN", NPV_E_ARGUMENT, 3, "NaN"},
-    };
-    npv_buffer fragment = {NULL, 0, 0};
-    npv_buffer_append(&fragment, "before", 6, NULL);
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        npv_error error = {NPV_OK, 0, ""};
-        assert_int_equal(npv_json_to_fragment(cases[i].json, &fragment, &error), cases[i].code);
-        assert_int_equal(error.code, cases[i].code);
-        assert_int_equal(error.position, cases[i].position);
-        assert_non_null(strstr(error.message, cases[i].message));
-        assert_null(strchr(error.message, '\n'));
-        assert_bytes(bytes_of(&fragment), BYTES("before"));
-    }
-    free(fragment.data);
-}
-
 /* `depth` brackets, or braces with a key, around nothing; brackets in a string do not count. */
 static char *nested(size_t depth) {
     char *const json = calloc(depth + 1, 8);
@@ -512,7 +480,6 @@ int main(void) {
         cmocka_unit_test(test_only_a_uint64_above_int64_is_no_int),
         cmocka_unit_test(test_utf8_takes_lone_surrogates_and_nothing_else_that_is_wrong),
         cmocka_unit_test(test_json_becomes_fragments_in_key_order),
-        cmocka_unit_test(test_mistakes_in_json_have_a_position),
         cmocka_unit_test(test_json_may_be_nested_128_deep),
         cmocka_unit_test(test_documents_have_a_largest_size),
         cmocka_unit_test(test_json_comes_back_as_python_spells_it),

@@ -124,12 +124,8 @@ static void every_failing_allocation_is_an_error(void **state) {
                 assert_int_equal(status, NPV_OK);
                 break;
             }
-            /* Where memory for codes is missing a search does without them; and jansson, when it lacks memory inside a
-             * string, takes that for a mistake in the text. */
-            if (status == NPV_E_ARGUMENT)
-                assert_non_null(strstr(error.message, "must be one JSON value"));
-            else
-                assert_true(status == NPV_E_MEMORY || status == NPV_OK);
+            /* Where memory for codes is missing a search does without them. */
+            assert_true(status == NPV_E_MEMORY || status == NPV_OK);
             if (status == NPV_E_MEMORY) {
                 assert_non_null(strstr(error.message, "memory"));
                 errors++;

@@ -236,11 +236,7 @@ static void every_failing_allocation_is_an_error(void **state) {
             assert_true(n > 30);
             break;
         }
-        /* jansson, when it lacks memory inside a string, takes that for a mistake in the text. */
-        if (status == NPV_E_ARGUMENT)
-            assert_non_null(strstr(error.message, "must be one JSON value"));
-        else
-            assert_int_equal(status, NPV_E_MEMORY);
+        assert_int_equal(status, NPV_E_MEMORY);
     }
     forge_remove_files();
 }

@@ -189,7 +189,7 @@ static void a_failed_add_changes_nothing(void **state) {
     expect_text(&error, NPV_E_ARGUMENT, "row 1: expected a direction");
     assert_int_equal(add(store, good, documents, 2, &error), NPV_E_ARGUMENT);
     expect_text(&error, NPV_E_ARGUMENT, "row 1: ");
-    assert_int_equal(error.position, 7); /* with the brace that stands where a value should */
+    assert_int_equal(error.position, 6); /* of the brace that stands where a value should */
     assert_int_equal(add(store, NULL, NULL, 2, &error), NPV_E_ARGUMENT);
     assert_int_equal(npv_add(store, NULL, NULL, &error), NPV_E_ARGUMENT);
     assert_int_equal(npv_count(store), 1);

@@ -6,25 +6,14 @@
 #include "../meta/utf8.h"
 #include "parse.h"
 
-/* Where the text ceases to be UTF-8. */
-static size_t find_mistake(npv_bytes text) {
-    size_t at = 0;
-    for (size_t size = 1; size <= 4 && size <= text.size - at; size++)
-        if (npv_utf8_valid((npv_bytes){text.data + at, size})) {
-            at += size;
-            size = 0;
-        }
-    return at;
-}
-
 static npv_status check_text(const char *text, const char *what, const char *where, npv_error *error) {
     const npv_bytes bytes = {(const unsigned char *)text, strlen(text)};
     if (bytes.size > NPV_MAX_FILTER_BYTES)
         return npv_fail_at(error, NPV_E_LIMIT, NPV_MAX_FILTER_BYTES, "%sexpected at most %d bytes of %s, found %zu",
                            where, NPV_MAX_FILTER_BYTES, what, bytes.size);
-    if (npv_utf8_valid(bytes))
+    const size_t mistake = npv_utf8_prefix(bytes);
+    if (mistake == bytes.size)
         return NPV_OK;
-    const size_t mistake = find_mistake(bytes);
     return npv_fail_at(error, NPV_E_ARGUMENT, mistake, "%sexpected UTF-8, found the byte 0x%02x", where,
                        (unsigned)bytes.data[mistake]);
 }

@@ -4,14 +4,14 @@
 #include <string.h>
 
 #include "../error.h"
+#include "scalar.h"
 
 npv_status npv_parameters_start(npv_parameters *parameters, const char *text, npv_builder *builder) {
     if (text == NULL)
         text = "[]";
-    *parameters = (npv_parameters){.taken = 0};
+    const npv_bytes bytes = {(const unsigned char *)text, strlen(text)};
+    *parameters = (npv_parameters){npv_json_start(bytes, "parameters: ", builder->error), builder, 0};
     npv_json_lexer *const lexer = &parameters->lexer;
-    *lexer = (npv_json_lexer){
-        {(const unsigned char *)text, strlen(text)}, "parameters: ", {NPV_JSON_END, 0, {NULL, 0}}, builder};
     const npv_status status = npv_json_advance(lexer);
     return status != NPV_OK ? status : npv_json_expect(lexer, NPV_JSON_OPEN_ARRAY, "a JSON array of values for the ?");
 }
@@ -20,7 +20,7 @@ npv_status npv_parameters_start(npv_parameters *parameters, const char *text, np
 static npv_status check_next(const npv_parameters *parameters, size_t position) {
     if (parameters->lexer.token.kind != NPV_JSON_CLOSE_ARRAY)
         return NPV_OK;
-    return npv_fail_at(parameters->lexer.builder->error, NPV_E_ARGUMENT, position,
+    return npv_fail_at(parameters->builder->error, NPV_E_ARGUMENT, position,
                        "expected a parameter for this ?, found only %zu in all", parameters->taken);
 }
 
@@ -41,10 +41,10 @@ npv_status npv_parameters_take(npv_parameters *parameters, size_t position, npv_
     if (status != NPV_OK)
         return status;
     *token = lexer->token;
-    if (!npv_json_is_scalar(lexer))
+    if (!npv_scalar_is(lexer))
         return npv_json_fail(lexer, "a string, a number, true, false or null",
                              token->kind == NPV_JSON_OPEN_ARRAY ? "; a list is for IN ?, without parentheses" : "");
-    status = npv_json_scalar(lexer, value);
+    status = npv_scalar_read(parameters->builder, lexer, value);
     parameters->taken++;
     return status != NPV_OK ? status : go_on(lexer);
 }
@@ -56,11 +56,11 @@ npv_status npv_parameters_take_list(npv_parameters *parameters, size_t position)
         status = npv_json_expect(lexer, NPV_JSON_OPEN_ARRAY, "an array for IN ?");
     while (status == NPV_OK && lexer->token.kind != NPV_JSON_CLOSE_ARRAY) {
         npv_entry value;
-        if (!npv_json_is_scalar(lexer))
+        if (!npv_scalar_is(lexer))
             return npv_json_fail(lexer, "a string, a number, true, false or null", "");
-        status = npv_json_scalar(lexer, &value);
+        status = npv_scalar_read(parameters->builder, lexer, &value);
         if (status == NPV_OK)
-            status = npv_build_list_add(lexer->builder, &value);
+            status = npv_build_list_add(parameters->builder, &value);
         if (status == NPV_OK)
             status = go_on(lexer);
     }

@@ -2,10 +2,12 @@
 #ifndef NPV_PARAMETERS_H
 #define NPV_PARAMETERS_H
 
-#include "json_lexer.h"
+#include "../meta/json_lexer.h"
+#include "build.h"
 
 typedef struct npv_parameters {
     npv_json_lexer lexer; /* at the next value, or at the end of the array */
+    npv_builder *builder;
     size_t taken;
 } npv_parameters;
 

@@ -5,6 +5,7 @@
 #include "../error.h"
 #include "parse.h"
 #include "pattern.h"
+#include "scalar.h"
 
 typedef struct parser {
     npv_builder *builder;
@@ -113,7 +114,7 @@ static npv_status take_key(parser *p, const char *expected, npv_json_token *toke
         return npv_json_fail(&p->lexer, expected, "");
     npv_entry text;
     *token = p->lexer.token;
-    npv_status status = npv_json_scalar(&p->lexer, &text);
+    npv_status status = npv_scalar_read(p->builder, &p->lexer, &text);
     *key = text.bytes;
     if (status == NPV_OK)
         status = npv_json_advance(&p->lexer);
@@ -203,9 +204,9 @@ static npv_status fail_operator(const parser *p, const npv_json_token *token, np
 
 /* Takes a value, null too. */
 static npv_status take_value(parser *p, npv_entry *value) {
-    if (!npv_json_is_scalar(&p->lexer))
+    if (!npv_scalar_is(&p->lexer))
         return npv_json_fail(&p->lexer, A_VALUE, "");
-    const npv_status status = npv_json_scalar(&p->lexer, value);
+    const npv_status status = npv_scalar_read(p->builder, &p->lexer, value);
     return status != NPV_OK ? status : npv_json_advance(&p->lexer);
 }
 
@@ -422,7 +423,7 @@ static npv_status read_member(parser *p, const npv_named_field *outer) {
 }
 
 npv_status npv_parse_json(npv_builder *builder, npv_bytes text) {
-    parser p = {.builder = builder, .lexer = {text, "", {NPV_JSON_END, 0, {NULL, 0}}, builder}};
+    parser p = {.builder = builder, .lexer = npv_json_start(text, "", builder->error)};
     npv_status status = npv_json_advance(&p.lexer);
     if (status == NPV_OK)
         status = read_condition(&p, NULL);

@@ -6,8 +6,8 @@
 
 #include "../error.h"
 #include "lexer.h"
-#include "number.h"
 #include "pattern.h"
+#include "scalar.h"
 
 typedef struct parser {
     npv_builder *builder;
@@ -128,7 +128,7 @@ static npv_status take_value(parser *p, const char *expected, value *taken) {
         status = read_text(p, &entry->bytes);
         break;
     case NPV_TOKEN_NUMBER:
-        status = npv_number_read(p->token.raw, "", p->token.position, entry, p->builder->error);
+        status = npv_scalar_of_number(p->token.raw, "", p->token.position, entry, p->builder->error);
         break;
     case NPV_TOKEN_PARAMETER:
         status = npv_parameters_take(p->parameters, p->token.position, entry, &taken->parameter);

@@ -248,11 +248,11 @@ bool npv_decimal_to_integer(npv_bytes text, unsigned char integer[NPV_MAX_INTEGE
         text = (npv_bytes){text.data + 1, text.size - 1};
     if (text.size > NPV_DECIMAL_INTEGER_SIZE || !read_magnitude(text, limbs, &count))
         return false;
-    if (limbs[LIMBS - 1] > INT32_MAX) /* the highest bit is the sign's */
-        return false;
     *size = count == LIMBS ? NPV_MAX_INTEGER_BYTES : 4 * (count + 1);
     if (negative)
         negate(limbs, *size / 4);
+    if (count == LIMBS && (limbs[LIMBS - 1] > INT32_MAX) != negative) /* the highest bit is the sign's */
+        return false;
     for (size_t i = 0; i < *size; i++)
         integer[i] = (unsigned char)(limbs[i / 4] >> 8 * (i % 4));
     return true;

@@ -9,7 +9,7 @@
 /* "-1.2345678901234567e-308" and room to spare; zeros are written out only up to 1e16 and down to 1e-4. */
 #define NPV_DECIMAL_DOUBLE_SIZE 40
 
-/* 8 bits are 2.41 digits; and a sign. */
+/* 8 bits are 2.41 digits; and a sign. That conversion is quadratic is why NPV_MAX_INTEGER_BYTES is no larger. */
 #define NPV_DECIMAL_INTEGER_SIZE (NPV_MAX_INTEGER_BYTES * 241 / 100 + 2)
 
 /* The shortest text that reads back as the same finite number, always with a '.' or an exponent: "1.0", "1e+16". */

@@ -20,18 +20,23 @@ static size_t sequence_size(npv_bytes text) {
     return size;
 }
 
-bool npv_utf8_valid(npv_bytes text) {
-    while (text.size > 0) {
+size_t npv_utf8_prefix(npv_bytes text) {
+    npv_bytes rest = text;
+    while (rest.size > 0) {
         uint64_t eight = 0x80;
-        if (text.size >= 8)
-            memcpy(&eight, text.data, 8);
-        const size_t size = (eight & 0x8080808080808080) == 0 ? 8 : sequence_size(text);
+        if (rest.size >= 8)
+            memcpy(&eight, rest.data, 8);
+        const size_t size = (eight & 0x8080808080808080) == 0 ? 8 : sequence_size(rest);
         if (size == 0)
-            return false;
-        text.data += size;
-        text.size -= size;
+            break;
+        rest.data += size;
+        rest.size -= size;
     }
-    return true;
+    return text.size - rest.size;
+}
+
+bool npv_utf8_valid(npv_bytes text) {
+    return npv_utf8_prefix(text) == text.size;
 }
 
 size_t npv_utf8_encode(uint32_t code_point, unsigned char text[4]) {

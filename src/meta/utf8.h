@@ -13,6 +13,9 @@
 
 bool npv_utf8_valid(npv_bytes text);
 
+/* How many bytes at its beginning are; what follows, if anything does, is not. */
+size_t npv_utf8_prefix(npv_bytes text);
+
 /* Writes the bytes of a code point that is at most NPV_MAX_CODE_POINT; returns how many, 1 to 4. */
 size_t npv_utf8_encode(uint32_t code_point, unsigned char text[4]);
 

@@ -31,8 +31,6 @@
 
 #include "../bytes.h"
 
-#define NPV_MAX_INTEGER_BYTES 1024 /* bytes of the longest integer: 2,466 digits. Converting to decimal is quadratic */
-
 typedef enum npv_value_kind {
     NPV_VALUE_NONE,
     NPV_VALUE_BOOL,

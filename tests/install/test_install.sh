@@ -64,5 +64,5 @@ works "FetchContent, static" "$work/content/with_static"
 # shellcheck disable=SC2046 # words
 "$cc" -std=c17 -O2 -ffp-contract=off -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -D_DARWIN_C_SOURCE \
     -I"$source/include" -o "$work/bare" $(find "$source/src" -name '*.c') "$source/tests/install/main.c" \
-    -lz -ljansson -lxxhash -lpthread -lm
+    -lz -lxxhash -lpthread -lm
 works "one line of cc" "$work/bare"

@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "../error.h"
-#include "../meta/utf8.h"
-#include "number.h"
+#include "utf8.h"
 
 static unsigned char peek(npv_bytes text, size_t at) {
     return at < text.size ? text.data[at] : 0;
@@ -43,7 +42,7 @@ static npv_status find_string_end(const npv_json_lexer *lexer, size_t at, size_t
             return NPV_OK;
         }
         if (text.data[i] < 0x20)
-            return npv_fail_at(lexer->builder->error, NPV_E_ARGUMENT, i,
+            return npv_fail_at(lexer->error, NPV_E_ARGUMENT, i,
                                "%sexpected \\n, \\t or \\u%04x in a string, found the control character itself",
                                lexer->where, (unsigned)text.data[i]);
         if (text.data[i] != '\\')
@@ -51,12 +50,12 @@ static npv_status find_string_end(const npv_json_lexer *lexer, size_t at, size_t
         const size_t size = escape_size(text, i);
         if (size == 0)
             return npv_fail_at(
-                lexer->builder->error, NPV_E_ARGUMENT, i,
+                lexer->error, NPV_E_ARGUMENT, i,
                 "%sexpected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u0000 in a string, found another \\",
                 lexer->where);
         i += size - 1;
     }
-    return npv_fail_at(lexer->builder->error, NPV_E_ARGUMENT, at,
+    return npv_fail_at(lexer->error, NPV_E_ARGUMENT, at,
                        "%sexpected \" at the end of the string that begins here, found the end", lexer->where);
 }
 
@@ -92,25 +91,24 @@ static size_t decode(npv_bytes raw, size_t *from, unsigned char decoded[4]) {
     return npv_utf8_encode(0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00), decoded);
 }
 
-static npv_status decode_string(const npv_json_lexer *lexer, npv_bytes *decoded) {
-    const npv_bytes raw = {lexer->token.raw.data + 1, lexer->token.raw.size - 2};
-    void *memory;
-    const npv_status status = npv_build_memory(lexer->builder, raw.size, &memory);
-    if (status != NPV_OK)
-        return status;
-    unsigned char *to = memory;
+static npv_bytes without_quotes(const npv_json_token *token) {
+    return (npv_bytes){token->raw.data + 1, token->raw.size - 2};
+}
+
+size_t npv_json_decode(const npv_json_token *token, unsigned char *text) {
+    const npv_bytes raw = without_quotes(token);
+    unsigned char *to = text;
     for (size_t from = 0; from < raw.size;) {
         unsigned char piece[4];
         const size_t size = decode(raw, &from, piece);
         memcpy(to, piece, size);
         to += size;
     }
-    *decoded = (npv_bytes){memory, (size_t)(to - (unsigned char *)memory)};
-    return NPV_OK;
+    return (size_t)(to - text);
 }
 
 size_t npv_json_place(const npv_json_token *token, size_t at) {
-    const npv_bytes raw = {token->raw.data + 1, token->raw.size - 2};
+    const npv_bytes raw = without_quotes(token);
     size_t from = 0, to = 0;
     while (from < raw.size) {
         unsigned char piece[4];
@@ -149,7 +147,7 @@ static bool is_word(unsigned char c) {
            (c != 0 && strchr("_$+-.", c) != NULL);
 }
 
-/* Whatever is not in quotes: a number, a word, whether JSON has it or not, or a single character. */
+/* Whatever begins with none of JSON's other characters: a number or a word, whether JSON has it or not. */
 static size_t word_size(npv_bytes text, size_t at) {
     size_t end = at;
     while (is_word(peek(text, end)))
@@ -157,17 +155,46 @@ static size_t word_size(npv_bytes text, size_t at) {
     return end > at ? end - at : 1;
 }
 
+static bool is(npv_bytes word, const char *expected) {
+    return strlen(expected) == word.size && memcmp(expected, word.data, word.size) == 0;
+}
+
 static npv_json_kind kind_of_word(npv_bytes word) {
     static const struct {
         const char *word;
         npv_json_kind kind;
-    } words[] = {{"true", NPV_JSON_TRUE},     {"false", NPV_JSON_FALSE},    {"null", NPV_JSON_NULL},
-                 {"{", NPV_JSON_OPEN_OBJECT}, {"}", NPV_JSON_CLOSE_OBJECT}, {"[", NPV_JSON_OPEN_ARRAY},
-                 {"]", NPV_JSON_CLOSE_ARRAY}, {":", NPV_JSON_COLON},        {",", NPV_JSON_COMMA}};
+    } words[] = {{"true", NPV_JSON_TRUE},      {"false", NPV_JSON_FALSE},         {"null", NPV_JSON_NULL},
+                 {"NaN", NPV_JSON_NOT_FINITE}, {"Infinity", NPV_JSON_NOT_FINITE}, {"-Infinity", NPV_JSON_NOT_FINITE}};
+    if (number_size(word, 0) == word.size)
+        return NPV_JSON_NUMBER;
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strlen(words[i].word) == word.size && memcmp(words[i].word, word.data, word.size) == 0)
+        if (is(word, words[i].word))
             return words[i].kind;
-    return number_size(word, 0) == word.size ? NPV_JSON_NUMBER : NPV_JSON_OTHER;
+    return NPV_JSON_OTHER;
+}
+
+/* OTHER: it is no bracket, colon or comma. */
+static npv_json_kind kind_of_mark(unsigned char c) {
+    switch (c) {
+    case '{':
+        return NPV_JSON_OPEN_OBJECT;
+    case '}':
+        return NPV_JSON_CLOSE_OBJECT;
+    case '[':
+        return NPV_JSON_OPEN_ARRAY;
+    case ']':
+        return NPV_JSON_CLOSE_ARRAY;
+    case ':':
+        return NPV_JSON_COLON;
+    case ',':
+        return NPV_JSON_COMMA;
+    default:
+        return NPV_JSON_OTHER;
+    }
+}
+
+npv_json_lexer npv_json_start(npv_bytes text, const char *where, npv_error *error) {
+    return (npv_json_lexer){text, where, {NPV_JSON_END, 0, {text.data, 0}}, error};
 }
 
 npv_status npv_json_advance(npv_json_lexer *lexer) {
@@ -187,8 +214,10 @@ npv_status npv_json_advance(npv_json_lexer *lexer) {
         *token = (npv_json_token){NPV_JSON_STRING, at, {text.data + at, end - at}};
         return NPV_OK;
     }
-    token->raw.size = word_size(text, at);
-    token->kind = kind_of_word(token->raw);
+    token->kind = kind_of_mark(text.data[at]);
+    token->raw.size = token->kind == NPV_JSON_OTHER ? word_size(text, at) : 1;
+    if (token->kind == NPV_JSON_OTHER)
+        token->kind = kind_of_word(token->raw);
     return NPV_OK;
 }
 
@@ -196,31 +225,10 @@ npv_status npv_json_fail(const npv_json_lexer *lexer, const char *expected, cons
     char shown[NPV_SHOWN] = "the end";
     if (lexer->token.kind != NPV_JSON_END)
         npv_bytes_show(lexer->token.raw, shown);
-    return npv_fail_at(lexer->builder->error, NPV_E_ARGUMENT, lexer->token.position, "%sexpected %s, found %s%s",
-                       lexer->where, expected, shown, hint);
+    return npv_fail_at(lexer->error, NPV_E_ARGUMENT, lexer->token.position, "%sexpected %s, found %s%s", lexer->where,
+                       expected, shown, hint);
 }
 
 npv_status npv_json_expect(npv_json_lexer *lexer, npv_json_kind kind, const char *expected) {
     return lexer->token.kind == kind ? npv_json_advance(lexer) : npv_json_fail(lexer, expected, "");
-}
-
-bool npv_json_is_scalar(const npv_json_lexer *lexer) {
-    return lexer->token.kind >= NPV_JSON_STRING && lexer->token.kind <= NPV_JSON_NULL;
-}
-
-npv_status npv_json_scalar(const npv_json_lexer *lexer, npv_entry *value) {
-    const npv_json_token *const token = &lexer->token;
-    switch (token->kind) {
-    case NPV_JSON_STRING:
-        *value = (npv_entry){.class = NPV_CLASS_TEXT};
-        return decode_string(lexer, &value->bytes);
-    case NPV_JSON_NUMBER:
-        return npv_number_read(token->raw, lexer->where, token->position, value, lexer->builder->error);
-    case NPV_JSON_NULL:
-        *value = (npv_entry){.class = NPV_CLASS_NULL};
-        return NPV_OK;
-    default:
-        *value = (npv_entry){.class = NPV_CLASS_BOOL, .boolean = token->kind == NPV_JSON_TRUE};
-        return NPV_OK;
-    }
 }

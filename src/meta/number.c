@@ -1,10 +1,7 @@
 #include "number.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "../error.h"
 
 /*
  * Digits that decide how a number is rounded: exactly between two float64 lie numbers of at most 768 digits. Of those
@@ -17,14 +14,14 @@ static bool is_digit(unsigned char c) {
     return c >= '0' && c <= '9';
 }
 
-static npv_status fail_number(npv_bytes text, const char *where, size_t position, const char *expected,
-                              npv_error *error) {
-    char shown[NPV_SHOWN];
-    npv_bytes_show(text, shown);
-    return npv_fail_at(error, NPV_E_ARGUMENT, position, "%sexpected %s, found %s", where, expected, shown);
+bool npv_number_is_integer(npv_bytes text) {
+    for (size_t i = 0; i < text.size; i++)
+        if (text.data[i] == '.' || (text.data[i] | 0x20) == 'e')
+            return false;
+    return true;
 }
 
-static bool read_integer(npv_bytes text, npv_entry *value) {
+bool npv_number_to_integer(npv_bytes text, npv_value *value) {
     const bool negative = text.data[0] == '-';
     uint64_t magnitude = 0;
     for (size_t i = is_digit(text.data[0]) ? 0 : 1; i < text.size; i++) {
@@ -35,13 +32,13 @@ static bool read_integer(npv_bytes text, npv_entry *value) {
     }
     if (negative && magnitude > (uint64_t)INT64_MAX + 1)
         return false;
-    *value = (npv_entry){.class = NPV_CLASS_NUMBER, .number = NPV_VALUE_INT};
+    *value = (npv_value){.kind = NPV_VALUE_INT};
     if (negative) /* -2^63 has no positive counterpart */
         value->integer = magnitude == 0 ? 0 : -(int64_t)(magnitude - 1) - 1;
     else if (magnitude <= INT64_MAX)
         value->integer = (int64_t)magnitude;
     else
-        *value = (npv_entry){.class = NPV_CLASS_NUMBER, .number = NPV_VALUE_UINT, .natural = magnitude};
+        *value = (npv_value){.kind = NPV_VALUE_UINT, .natural = magnitude};
     return true;
 }
 
@@ -55,7 +52,7 @@ static long read_exponent(npv_bytes text) {
 }
 
 /* Moves the decimal point into the exponent, where strtod does not ask the locale for it: 1.5e3 is 15e2. */
-static double read_real(npv_bytes text) {
+double npv_number_to_double(npv_bytes text) {
     char plain[DIGITS + 32];
     size_t length = 0, i = is_digit(text.data[0]) || text.data[0] == '.' ? 0 : 1;
     long exponent = 0;
@@ -77,19 +74,4 @@ static double read_real(npv_bytes text) {
     snprintf(plain + length, sizeof plain - length, "%ce%ld", more ? '1' : '0', exponent - 1);
     const double magnitude = strtod(plain, NULL);
     return text.data[0] == '-' ? -magnitude : magnitude;
-}
-
-npv_status npv_number_read(npv_bytes text, const char *where, size_t position, npv_entry *value, npv_error *error) {
-    bool is_integer = true;
-    for (size_t i = 0; i < text.size; i++)
-        is_integer = is_integer && text.data[i] != '.' && (text.data[i] | 0x20) != 'e';
-    if (is_integer && !read_integer(text, value))
-        return fail_number(text, where, position,
-                           "an integer from -9223372036854775808 to 18446744073709551615, or a number with a point or "
-                           "an exponent",
-                           error);
-    if (is_integer)
-        return NPV_OK;
-    *value = (npv_entry){.class = NPV_CLASS_NUMBER, .number = NPV_VALUE_FLOAT, .real = read_real(text)};
-    return isfinite(value->real) ? NPV_OK : fail_number(text, where, position, "a number below 1.8e308", error);
 }

@@ -1,121 +1,13 @@
-#include "json.h"
-
-#include <jansson.h>
+/* Fragments to JSON text. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "../error.h"
 #include "datetime.h"
 #include "decimal.h"
+#include "json.h"
 #include "utf8.h"
 #include "value.h"
-
-/* ----------------------------------------------------------------------------------------- From text to fragment -- */
-
-/*
- * The limits, before the text is parsed: both jansson and read_value recurse into it. Counts brackets outside strings;
- * whether they match is jansson's business.
- */
-static npv_status check_limits(const char *json, size_t size, npv_error *error) {
-    if (size > NPV_MAX_DOCUMENT_BYTES)
-        return npv_fail_at(error, NPV_E_LIMIT, NPV_MAX_DOCUMENT_BYTES,
-                           "a document may have %d bytes of JSON, found %zu; split it over several rows",
-                           NPV_MAX_DOCUMENT_BYTES, size);
-    size_t depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < size; i++) {
-        const char c = json[i];
-        if (c == '"')
-            in_string = !in_string;
-        else if (in_string)
-            i += c == '\\'; /* whatever is escaped does not end the string */
-        else if ((c == '[' || c == '{') && ++depth > NPV_MAX_DOCUMENT_DEPTH)
-            return npv_fail_at(error, NPV_E_LIMIT, i,
-                               "arrays and objects in a document may be nested %d deep, found more",
-                               NPV_MAX_DOCUMENT_DEPTH);
-        else if (c == ']' || c == '}')
-            depth -= depth > 0;
-    }
-    return NPV_OK;
-}
-
-static npv_status read_value(const json_t *json, npv_buffer *fragment, npv_error *error);
-
-static npv_status read_array(const json_t *json, npv_buffer *fragment, npv_error *error) {
-    npv_status status = npv_value_begin(fragment, NPV_VALUE_LIST, error);
-    for (size_t i = 0; status == NPV_OK && i < json_array_size(json); i++)
-        status = read_value(json_array_get(json, i), fragment, error);
-    return status != NPV_OK ? status : npv_value_end(fragment, NPV_VALUE_LIST, error);
-}
-
-static npv_status read_object(json_t *json, npv_buffer *fragment, npv_error *error) {
-    npv_status status = npv_value_begin(fragment, NPV_VALUE_DICT, error);
-    for (void *entry = json_object_iter(json); status == NPV_OK && entry != NULL;
-         entry = json_object_iter_next(json, entry)) {
-        const char *key = json_object_iter_key(entry);
-        status = npv_value_write_str(fragment, (npv_bytes){(const unsigned char *)key, strlen(key)}, error);
-        if (status == NPV_OK)
-            status = read_value(json_object_iter_value(entry), fragment, error);
-    }
-    return status != NPV_OK ? status : npv_value_end(fragment, NPV_VALUE_DICT, error);
-}
-
-static npv_status read_value(const json_t *json, npv_buffer *fragment, npv_error *error) {
-    switch (json_typeof(json)) {
-    case JSON_OBJECT:
-        return read_object((json_t *)json, fragment, error); /* iterating an object wants it mutable */
-    case JSON_ARRAY:
-        return read_array(json, fragment, error);
-    case JSON_STRING: {
-        const npv_bytes text = {(const unsigned char *)json_string_value(json), json_string_length(json)};
-        return npv_value_write_str(fragment, text, error);
-    }
-    case JSON_INTEGER:
-        return npv_value_write_int(fragment, json_integer_value(json), error);
-    case JSON_REAL:
-        return npv_value_write_float(fragment, json_real_value(json), error);
-    case JSON_TRUE:
-    case JSON_FALSE:
-        return npv_value_write_bool(fragment, json_is_true(json), error);
-    default:
-        return npv_value_write_none(fragment, error);
-    }
-}
-
-/* jansson quotes the text at the mistake, line breaks included; our messages have one line. */
-static npv_status fail_json(json_error_t *mistake, size_t size, npv_error *error) {
-    /* Where memory runs out inside jansson's containers it says nothing at all. */
-    if (json_error_code(mistake) == json_error_out_of_memory || mistake->text[0] == '\0')
-        return npv_fail_memory(error, "parsing JSON", size);
-    for (char *c = mistake->text; *c != '\0'; c++)
-        if ((unsigned char)*c < ' ')
-            *c = ' ';
-    return npv_fail_at(error, NPV_E_ARGUMENT, (size_t)mistake->position,
-                       "a document must be one JSON value; line %d, column %d: %s", mistake->line, mistake->column,
-                       mistake->text);
-}
-
-npv_status npv_json_to_fragment(const char *json, npv_buffer *fragment, npv_error *error) {
-    const size_t size = strlen(json), start = fragment->size;
-    npv_status status = check_limits(json, size, error);
-    if (status != NPV_OK)
-        return status;
-    json_error_t mistake;
-    json_t *root = json_loadb(json, size, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &mistake);
-    if (root == NULL)
-        return fail_json(&mistake, size, error);
-    status = read_value(root, fragment, error);
-    json_decref(root);
-    if (status == NPV_OK && fragment->size - start > NPV_MAX_DOCUMENT_BYTES)
-        status = npv_fail_at(error, NPV_E_LIMIT, 0, "a document may take %d bytes as stored, found %zu",
-                             NPV_MAX_DOCUMENT_BYTES, fragment->size - start);
-    if (status != NPV_OK)
-        fragment->size = start;
-    return status;
-}
-
-/* ----------------------------------------------------------------------------------------- From fragment to text -- */
 
 static npv_status put(npv_buffer *json, const char *text, npv_error *error) {
     return npv_buffer_append(json, text, strlen(text), error);

@@ -1,13 +1,15 @@
 /*
- * The words of JSON, with their places, for filters and their parameters.
+ * The words of JSON, with their places: for documents, and for filters and their parameters.
  *
- * jansson, which reads documents, cannot say where a key or a value stood, and has no integers above int64. A filter
- * needs both, and little else: its objects and arrays are taken apart as they are read, so there is no tree of JSON.
+ * Whoever reads takes what the words say to where it belongs as they come, so there is no tree of JSON. The dialect is
+ * RFC 8259's, and has the NaN, Infinity and -Infinity of Python's json module.
  */
 #ifndef NPV_JSON_LEXER_H
 #define NPV_JSON_LEXER_H
 
-#include "build.h"
+#include <stdbool.h>
+
+#include "../bytes.h"
 
 typedef enum npv_json_kind {
     NPV_JSON_END,
@@ -16,6 +18,7 @@ typedef enum npv_json_kind {
     NPV_JSON_TRUE,
     NPV_JSON_FALSE,
     NPV_JSON_NULL,
+    NPV_JSON_NOT_FINITE, /* NaN, Infinity, -Infinity */
     NPV_JSON_OPEN_OBJECT,
     NPV_JSON_CLOSE_OBJECT,
     NPV_JSON_OPEN_ARRAY,
@@ -35,10 +38,13 @@ typedef struct npv_json_lexer {
     npv_bytes text;       /* UTF-8 (utf8.h) */
     const char *where;    /* what messages begin with */
     npv_json_token token; /* the one to be looked at */
-    npv_builder *builder;
+    npv_error *error;
 } npv_json_lexer;
 
-/* Goes to the next token. To start, with text, where and builder set, it is the first. */
+/* A lexer of the text, to be advanced to the first token. */
+npv_json_lexer npv_json_start(npv_bytes text, const char *where, npv_error *error);
+
+/* Goes to the next token. NPV_E_ARGUMENT for a string that is none; whatever else is no JSON is a token. */
 npv_status npv_json_advance(npv_json_lexer *lexer);
 
 /* The same if the token is of this kind; if not, NPV_E_ARGUMENT. */
@@ -47,11 +53,11 @@ npv_status npv_json_expect(npv_json_lexer *lexer, npv_json_kind kind, const char
 /* NPV_E_ARGUMENT at the token: "expected ..., found ..."; `hint` is put behind. */
 npv_status npv_json_fail(const npv_json_lexer *lexer, const char *expected, const char *hint);
 
-/* Is the token a string, a number, true, false or null? */
-bool npv_json_is_scalar(const npv_json_lexer *lexer);
-
-/* The value of the token, a scalar. Its text lives as long as the filter. */
-npv_status npv_json_scalar(const npv_json_lexer *lexer, npv_entry *value);
+/*
+ * Writes the text that a string token spells, which is never longer than the token without its quotes. Returns its
+ * length. Halves of surrogate pairs that stand alone stay what they are.
+ */
+size_t npv_json_decode(const npv_json_token *token, unsigned char *text);
 
 /* Where in the text of the lexer byte `at` of the text of a string token is spelled. */
 size_t npv_json_place(const npv_json_token *token, size_t at);
