@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: release help demo test debug asan tsan test-aarch64 fuzz coverage bench format lint install clean
+.PHONY: release help demo test debug asan tsan crash test-aarch64 fuzz coverage bench format lint install clean
 .NOTPARALLEL:
 
 release: build-release ## build the library and the command into build/release (plain `make`)
@@ -28,6 +28,9 @@ debug asan: ## build with assertions (asan: and with sanitizers) and run the C t
 # Address space randomisation beyond 28 bits is more than older thread sanitizers can map.
 tsan: build-tsan ## run the C tests that use threads under the thread sanitizer
 	$(shell command -v setarch >/dev/null && echo setarch -R) ctest --preset tsan -L threads --parallel $(JOBS)
+
+crash: build-debug ## kill a writer ROUNDS times (default 5000) and look for what it had acknowledged
+	build/debug/tests/test_crash $(or $(ROUNDS),5000)
 
 test-aarch64: ## run the kernel tests for aarch64 under qemu
 	@scripts/setup.sh --aarch64

@@ -8,11 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <xxhash.h>
 
 #include "error.h"
+#include "identity.h"
 #include "journalling.h"
 #include "lazy.h"
 #include "save.h"
@@ -142,34 +140,6 @@ static npv_status remember_source(npv_store *store, const char *path, const npv_
                                : npv_fail_memory(error, "a path", strlen(path) + 1);
 }
 
-/* Whose journal is this one's? Of a file without a mark its size, its beginning and its end, where a ZIP archive has its
- * directory with all checksums, stand for it. */
-#define FINGERPRINT_HEAD 4096
-#define FINGERPRINT_TAIL 65536
-
-static npv_status identify(const char *path, const npv_archive_facts *facts, npv_journal_base *base, npv_error *error) {
-    struct stat file;
-    memcpy(base->id, facts->mark.store_id, sizeof base->id);
-    base->generation = facts->mark.generation;
-    if (facts->marked)
-        return NPV_OK;
-    unsigned char *const bytes = malloc(FINGERPRINT_HEAD + FINGERPRINT_TAIL);
-    if (bytes == NULL)
-        return npv_fail_memory(error, "a file's fingerprint", FINGERPRINT_HEAD + FINGERPRINT_TAIL);
-    ssize_t head = -1, tail = -1;
-    if (fstat(facts->fd, &file) == 0) {
-        head = pread(facts->fd, bytes, FINGERPRINT_HEAD, 0);
-        const off_t from = file.st_size > FINGERPRINT_TAIL ? file.st_size - FINGERPRINT_TAIL : 0;
-        if (head >= 0)
-            tail = pread(facts->fd, bytes + head, FINGERPRINT_TAIL, from);
-    }
-    if (tail >= 0)
-        XXH128_canonicalFromHash((XXH128_canonical_t *)(void *)base->id,
-                                 XXH3_128bits_withSeed(bytes, (size_t)(head + tail), (XXH64_hash_t)file.st_size));
-    free(bytes);
-    return tail >= 0 ? NPV_OK : npv_fail_io(error, path, "reading it");
-}
-
 static npv_status open_archive(const char *path, npv_archive *archive, const npv_archive_facts *facts,
                                const npv_store_options *options, npv_store **result, npv_error *error) {
     npv_store *store = NULL;
@@ -184,7 +154,7 @@ static npv_status open_archive(const char *path, npv_archive *archive, const npv
     if (status == NPV_OK)
         status = remember_source(store, path, facts, error);
     if (status == NPV_OK)
-        status = identify(path, facts, &store->followed.base, error);
+        status = npv_archive_identify(path, facts, &store->followed.base, error);
     if (status == NPV_OK)
         *result = store;
     else
@@ -294,19 +264,6 @@ npv_status npv_store_open_for_reading(const char *path, const npv_store_options 
             return status;
     }
     return again ? npv_fail(error, NPV_E_BUSY, "%s: it is replaced faster than it can be opened", path) : NPV_OK;
-}
-
-npv_status npv_store_file_is_same(const npv_store *store, bool *same, npv_error *error) {
-    npv_archive *archive = NULL;
-    npv_archive_facts facts;
-    npv_journal_base base;
-    npv_status status = npv_archive_open(store->path, &archive, &facts, error);
-    if (status != NPV_OK)
-        return status;
-    status = identify(store->path, &facts, &base, error);
-    *same = status == NPV_OK && npv_journal_same_archive(&base, &store->followed.base);
-    npv_archive_close(archive);
-    return status;
 }
 
 /* ------------------------------------------------------------------------------------------- Opening for writing -- */

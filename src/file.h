@@ -14,7 +14,4 @@ npv_status npv_store_open_for_reading(const char *path, const npv_store_options 
  */
 npv_status npv_store_follow(npv_store *store, npv_journal_reader *reader, bool *changed, npv_error *error);
 
-/* Is the archive at the store's path still the one that it was read from? */
-npv_status npv_store_file_is_same(const npv_store *store, bool *same, npv_error *error);
-
 #endif

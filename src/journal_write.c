@@ -2,11 +2,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <xxhash.h>
@@ -79,21 +81,43 @@ static void free_journal(npv_journal *journal) {
     free(journal);
 }
 
-npv_status npv_journal_open(char *path, mode_t mode, npv_durability durability, npv_journal **result,
-                            npv_error *error) {
+/*
+ * When a writer dies just after fork, or between fork and exec, its child has the lock until it gets to run. Nobody else
+ * who is gone has it, so this is worth waiting for: half a second at most.
+ */
+#define MOST_WAITS 500
+
+static bool is_on_its_way_out(pid_t holder, int waits) {
+    const struct timespec millisecond = {0, 1000000};
+    if (holder <= 0 || waits >= MOST_WAITS || kill(holder, 0) == 0 || errno != ESRCH)
+        return false;
+    nanosleep(&millisecond, NULL);
+    return true;
+}
+
+static npv_status take_lock(const char *path, mode_t mode, npv_lock *lock, npv_error *error) {
     bool taken = false;
     pid_t holder = 0;
+    for (int waits = 0;; waits++) {
+        const npv_status status = npv_lock_take(path, mode, read_process, lock, &taken, &holder, error);
+        if (status != NPV_OK || taken)
+            return status;
+        if (!is_on_its_way_out(holder, waits))
+            return is_busy(path, holder, error);
+    }
+}
+
+npv_status npv_journal_open(char *path, mode_t mode, npv_durability durability, npv_journal **result,
+                            npv_error *error) {
+    struct stat file;
     npv_journal *const journal = allocate(durability);
     if (journal == NULL)
         return npv_fail_memory(error, "a journal", sizeof *journal);
-    npv_status status = npv_lock_take(path, mode, read_process, &journal->lock, &taken, &holder, error);
-    if (status == NPV_OK && !taken)
-        status = is_busy(path, holder, error);
+    const npv_status status = take_lock(path, mode, &journal->lock, error);
     if (status != NPV_OK) {
         free_journal(journal);
         return status;
     }
-    struct stat file;
     journal->known = fstat(journal->lock.fd, &file) == 0 && file.st_size == 0;
     journal->path = path;
     *result = journal;
@@ -158,17 +182,13 @@ static npv_status next_header(const npv_journal *journal, const npv_journal_base
 }
 
 /* Locked before it gets its name, so that nobody can come between. */
-static npv_status write_and_rename(npv_journal *journal, const npv_journal_header *header, npv_replacement *file,
-                                   npv_lock *lock, npv_error *error) {
+static npv_status write_and_rename(const npv_journal_header *header, npv_replacement *file, npv_lock *lock,
+                                   npv_error *error) {
     unsigned char bytes[NPV_JOURNAL_HEADER];
-    bool taken = false;
-    pid_t holder;
     npv_journal_write_header(header, bytes);
     npv_status status = npv_replacement_write(file, 0, bytes, sizeof bytes, error);
     if (status == NPV_OK)
-        status = npv_lock_take(file->temporary, 0, read_process, lock, &taken, &holder, error);
-    if (status == NPV_OK && !taken)
-        status = is_busy(journal->path, holder, error);
+        status = take_lock(file->temporary, 0, lock, error);
     if (status != NPV_OK) {
         npv_replacement_abandon(file);
         return status;
@@ -184,11 +204,11 @@ npv_status npv_journal_restart(npv_journal *journal, const npv_journal_base *bas
     if (status == NPV_OK)
         status = npv_replacement_open(journal->path, &file, error);
     if (status == NPV_OK)
-        status = write_and_rename(journal, &header, &file, &lock, error);
-    if (status == NPV_OK)
+        status = write_and_rename(&header, &file, &lock, error);
+    /* Renamed, and then its directory could not be flushed: it is the journal all the same. */
+    if (lock.fd >= 0 && npv_lock_names(&lock, journal->path))
         take_over(journal, &header, &lock);
-    else
-        npv_lock_release(&lock);
+    npv_lock_release(&lock);
     return status;
 }
 

@@ -7,6 +7,7 @@
 #include "compact.h"
 #include "error.h"
 #include "file.h"
+#include "identity.h"
 #include "journalling.h"
 #include "lazy.h"
 

@@ -7,6 +7,7 @@
 
 #include "compact.h"
 #include "error.h"
+#include "identity.h"
 #include "journalling.h"
 #include "lazy.h"
 
@@ -186,18 +187,39 @@ static void end(saving *save) {
     free(save->journal_path);
 }
 
+/*
+ * Writing the archive has failed. If that was after it got its name, the journal does not go on from it: changes that
+ * were written there would be lost.
+ */
+static void check_archive(const saving *save, const char *reason) {
+    npv_journal *const journal = save->store->journal;
+    bool same = false;
+    if (journal == NULL || journal != save->journal || save->store->path == NULL)
+        return;
+    if (npv_store_file_is_same(save->store, &same, NULL) != NPV_OK || !same)
+        npv_journal_break(journal, reason);
+}
+
 static npv_status save(npv_store *store, const char *given, bool compress, npv_error *error) {
     saving save = {.store = store, .path = given != NULL ? given : store->path};
     npv_archive_mark mark = store->mark;
+    npv_error found = {.message = ""};
     npv_status status = check_destination(store, save.path, error);
     if (status == NPV_OK)
         status = npv_archive_next_mark(&mark, error);
     if (status != NPV_OK)
         return status;
     status = begin(&save, error);
-    if (status == NPV_OK)
-        status = write_archive(store, save.path, compress, mark, error);
-    if (status == NPV_OK) {
+    if (status != NPV_OK) {
+        end(&save);
+        return status;
+    }
+    status = write_archive(store, save.path, compress, mark, &found);
+    if (status != NPV_OK) {
+        check_archive(&save, found.message);
+        if (error != NULL)
+            *error = found;
+    } else {
         status = settle_journal(&save, mark, error);
         if (status == NPV_OK || save.own_path)
             adopt_path(&save, mark);

@@ -22,11 +22,15 @@ typedef struct model {
     int next_id, next_n;
     size_t count;
     model_row *rows; /* MODEL_ROWS */
+    bool lenient;    /* a change of the store may fail, and then the model stays as it is: */
+    npv_status status;
+    npv_error error;
 } model;
 
 void must(npv_status status, const npv_error *error);
 
 void model_init(model *m, uint64_t seed, model_kind kind);
+model model_copy(const model *m);
 void model_free(model *m);
 unsigned model_below(model *m, unsigned limit);
 
@@ -35,7 +39,7 @@ npv_store *model_open(const model *m, const char *path, npv_durability durabilit
 npv_store *model_create(const model *m, npv_durability durability);
 npv_info model_info(npv_store *store);
 
-/* The same to the store and to the model. */
+/* The same to the store and to the model; `store` NULL: to the model alone, which then is what it would have become. */
 void model_add(model *m, npv_store *store, size_t count);
 void model_upsert(model *m, npv_store *store, size_t count, bool without_vectors);
 void model_delete(model *m, npv_store *store, size_t count);

@@ -22,14 +22,6 @@ static model states[CHANGES + 1];
 static uint64_t ends[CHANGES + 1];
 static npv_buffer whole;
 
-static model copy_of(const model *m) {
-    model copy = *m;
-    copy.rows = calloc(MODEL_ROWS, sizeof *copy.rows);
-    assert_non_null(copy.rows);
-    memcpy(copy.rows, m->rows, m->count * sizeof *copy.rows);
-    return copy;
-}
-
 static uint64_t size_of(const char *file) {
     struct stat found;
     return stat(file, &found) == 0 ? (uint64_t)found.st_size : 0;
@@ -58,7 +50,7 @@ static int set_up(void **state) {
     for (int i = 0; i <= CHANGES; i++) {
         if (i > 0)
             change(&m, store, i);
-        states[i] = copy_of(&m);
+        states[i] = model_copy(&m);
         ends[i] = size_of(journal);
     }
     npv_close(store);
@@ -121,7 +113,7 @@ static void what_follows_a_torn_end_is_kept(void **state) {
     npv_error error = {0};
     forge_write(journal, (npv_bytes){whole.data, ends[5] + 60});
     must(try_open(NPV_DURABILITY_OS, &store, &error), &error);
-    model m = copy_of(&states[5]);
+    model m = model_copy(&states[5]);
     model_add(&m, store, 1);
     npv_close(store);
     must(try_open(NPV_DURABILITY_OFF, &store, &error), &error);
