@@ -12,9 +12,11 @@
 #include "../meta/documents.h"
 
 /*
- * What a pickle may expand to, because it can mention one object many times and every row gets its own copy: bytes of
- * all documents for each byte of the pickle, and a margin. A row that repeats a document costs at least two bytes, so
- * documents of up to 256 bytes may all be one object; the margin is for some ten thousand rows that share a long text.
+ * What a pickle may expand to, because it can mention one object many times and every row gets its own copy: this many
+ * bytes of documents for each byte of the pickle, since a row that repeats a document costs at least two bytes, and
+ * documents of up to 256 bytes may all be one object; and what mentions of long texts come to. Those are n mentions of
+ * two bytes and a text of m, together at most n * m = size^2 / 8 bytes, but no more than the margin: for some ten
+ * thousand rows that share a long text.
  */
 #define NPV_PICKLE_EXPANSION 128
 #define NPV_PICKLE_MARGIN ((size_t)256 << 20)
@@ -22,7 +24,7 @@
 /*
  * Appends to `documents`, which must be empty, one document for each of the `rows` elements of the pickled array. A
  * row whose element is None gets no document. Memory and time are in proportion to the size of the pickle and of the
- * documents, which are bounded by NPV_MAX_DOCUMENT_BYTES a row and NPV_PICKLE_EXPANSION in all. On failure `documents`
+ * documents, which are bounded by NPV_MAX_DOCUMENT_BYTES a row and by what is said above in all. On failure `documents`
  * is left empty.
  */
 npv_status npv_pickle_read(npv_bytes pickle, uint64_t rows, npv_documents *documents, npv_error *error);

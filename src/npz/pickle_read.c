@@ -25,7 +25,8 @@ typedef struct reader {
     key_place *keys;    /* of all dicts that the walk is in */
     size_t key_count, key_capacity;
     size_t row;
-    size_t limit; /* bytes that the row may take */
+    size_t limit;     /* bytes that the row may take, */
+    size_t expansion; /* and all rows */
     size_t depth;
     npv_error *error;
 } reader;
@@ -69,9 +70,11 @@ static npv_status too_large(const reader *r) {
     if (r->limit == NPV_MAX_DOCUMENT_BYTES)
         return npv_fail(r->error, NPV_E_LIMIT, "row %zu: a document may take %d bytes, found more", r->row,
                         NPV_MAX_DOCUMENT_BYTES);
-    return npv_fail(r->error, NPV_E_LIMIT,
-                    "row %zu: objects that the rows share would take more than %zu MiB if every row had its own",
-                    r->row, NPV_PICKLE_MARGIN >> 20);
+    return npv_fail(
+        r->error, NPV_E_LIMIT,
+        "row %zu: the documents, each with its own copy of what they share, would take more than %zu bytes, "
+        "the most for a pickle of this size",
+        r->row, r->expansion);
 }
 
 /* ------------------------------------------------------------------------------------------------- Scalar values -- */
@@ -311,7 +314,7 @@ static npv_status read_row(reader *r, npv_node *node, size_t room, npv_documents
     return status != NPV_OK ? status : npv_documents_append(documents, (npv_bytes){r->out.data, r->out.size}, r->error);
 }
 
-static npv_status read_rows(reader *r, const npv_node *list, size_t expansion, npv_documents *documents) {
+static npv_status read_rows(reader *r, const npv_node *list, npv_documents *documents) {
     const npv_node_run *run = list->last;
     npv_status status = NPV_OK;
     do {
@@ -319,9 +322,15 @@ static npv_status read_rows(reader *r, const npv_node *list, size_t expansion, n
             break;
         run = run->next;
         for (size_t i = 0; status == NPV_OK && i < run->count; i++)
-            status = read_row(r, run->items[i], expansion - documents->fragments_size, documents);
+            status = read_row(r, run->items[i], r->expansion - documents->fragments_size, documents);
     } while (status == NPV_OK && run != list->last);
     return status;
+}
+
+/* See NPV_PICKLE_EXPANSION. */
+static size_t expansion_of(size_t pickle) {
+    const bool small = pickle < 65536 && pickle * pickle / 8 < NPV_PICKLE_MARGIN;
+    return NPV_PICKLE_EXPANSION * pickle + (small ? pickle * pickle / 8 : NPV_PICKLE_MARGIN);
 }
 
 static npv_status read_tree(const npv_pickle_tree *tree, size_t pickle_size, uint64_t rows, npv_documents *documents,
@@ -331,10 +340,10 @@ static npv_status read_tree(const npv_pickle_tree *tree, size_t pickle_size, uin
         return npv_fail(error, NPV_E_FORMAT,
                         "the pickle of the documents is no one-dimensional NumPy object array of %llu rows",
                         (unsigned long long)rows);
-    reader r = {.error = error};
+    reader r = {.error = error, .expansion = expansion_of(pickle_size)};
     npv_status status = NPV_OK;
     if (list != NULL)
-        status = read_rows(&r, list, NPV_PICKLE_EXPANSION * pickle_size + NPV_PICKLE_MARGIN, documents);
+        status = read_rows(&r, list, documents);
     free(r.out.data);
     free(r.scratch.data);
     free(r.keys);
