@@ -219,6 +219,14 @@ int npv_flush_data(int fd) {
     return result;
 }
 
+int npv_cut_file(int fd, uint64_t size) {
+    int result;
+    do
+        result = ftruncate(fd, (off_t)size);
+    while (result != 0 && errno == EINTR);
+    return result;
+}
+
 static npv_status open_directory(const char *path, int *fd, npv_error *error) {
     const size_t length = directory_length(path);
     char *const directory = length == 0 ? strdup(".") : strndup(path, length);

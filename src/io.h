@@ -37,6 +37,9 @@ void npv_replacement_abandon(npv_replacement *file);
 /* Flushes what was written to a file, and its size, to the disk. 0, or -1 with errno. */
 int npv_flush_data(int fd);
 
+/* Cuts a file off, or extends it with zeros. 0, or -1 with errno. */
+int npv_cut_file(int fd, uint64_t size);
+
 /* Fills at most 256 bytes with random ones from the system. */
 npv_status npv_random(void *data, size_t size, npv_error *error);
 

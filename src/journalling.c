@@ -149,8 +149,9 @@ static npv_status check_parts(const npv_store *store, npv_journal_type type, con
     return NPV_OK;
 }
 
-static npv_status replay_batch(npv_store *store, const npv_journal_record *record, npv_error *error) {
-    npv_documents fragments = NPV_DOCUMENTS_EMPTY;
+/* `fragments` is used again and again: to make the memory of one takes longer than to read a row. */
+static npv_status replay_batch(npv_store *store, const npv_journal_record *record, npv_documents *fragments,
+                               npv_error *error) {
     npv_journal_batch parts;
     const char **ids = NULL;
     npv_status status =
@@ -158,7 +159,7 @@ static npv_status replay_batch(npv_store *store, const npv_journal_record *recor
     if (status == NPV_OK)
         status = check_parts(store, record->type, &parts, error);
     if (status == NPV_OK && parts.documents.data != NULL)
-        status = npv_pickle_read(parts.documents, parts.count, &fragments, error);
+        status = npv_pickle_read(parts.documents, parts.count, fragments, error);
     if (status == NPV_OK)
         status = point_at_ids(parts.ids, (size_t)parts.count, &ids, error);
     if (status == NPV_OK) {
@@ -167,13 +168,13 @@ static npv_status replay_batch(npv_store *store, const npv_journal_record *recor
                                              .vectors = (const float *)(const void *)parts.vectors.data,
                                              .ids = ids,
                                              .records = parts.records.data},
-                                   .fragments = parts.documents.data != NULL ? &fragments : NULL,
+                                   .fragments = parts.documents.data != NULL ? fragments : NULL,
                                    .stored = true};
         status = record->type == NPV_JOURNAL_ADD ? npv_edit_add(store, &change, error)
                                                  : npv_edit_upsert(store, &change, NULL, NULL, error);
     }
     free(ids);
-    npv_documents_free(&fragments);
+    npv_documents_truncate(fragments, 0);
     return status;
 }
 
@@ -208,11 +209,12 @@ static npv_status replay_deletion(npv_store *store, const npv_journal_record *re
     return status;
 }
 
-static npv_status replay_record(npv_store *store, const npv_journal_record *record, npv_error *error) {
+static npv_status replay_record(npv_store *store, const npv_journal_record *record, npv_documents *fragments,
+                                npv_error *error) {
     switch (record->type) {
     case NPV_JOURNAL_ADD:
     case NPV_JOURNAL_UPSERT:
-        return replay_batch(store, record, error);
+        return replay_batch(store, record, fragments, error);
     case NPV_JOURNAL_DELETE:
         return replay_deletion(store, record, error);
     case NPV_JOURNAL_CLEAR:
@@ -239,27 +241,34 @@ static npv_status fail_in_journal(const npv_store *store, npv_status status, con
                     found->message, store->rows - store->deleted);
 }
 
-npv_status npv_store_replay(npv_store *store, npv_journal_reader *reader, bool *changed, npv_error *error) {
+/* One record; *found is false if there was none. */
+static npv_status replay_next(npv_store *store, npv_journal_reader *reader, npv_documents *fragments, bool *found,
+                              npv_error *error) {
     npv_error wrong = {.message = ""};
-    for (;;) {
-        npv_journal_record record;
-        bool found;
-        const uint64_t offset = reader->offset, sequence = reader->sequence;
-        npv_status status = npv_journal_next(reader, &record, &found, &wrong);
-        if (status != NPV_OK)
-            return fail_in_journal(store, status, &wrong, error);
-        if (!found)
-            return NPV_OK;
-        status = replay_record(store, &record, &wrong);
-        store->own_changes = false;
-        if (status != NPV_OK) {
-            status = fail_in_record(reader, status, &wrong, error);
-            reader->offset = offset;
-            reader->sequence = sequence;
-            return status;
-        }
-        *changed = true;
-        store->followed.offset = reader->offset;
-        store->followed.sequence = reader->sequence;
+    npv_journal_record record;
+    npv_status status = npv_journal_next(reader, &record, found, &wrong);
+    if (status != NPV_OK)
+        return fail_in_journal(store, status, &wrong, error);
+    if (!*found)
+        return NPV_OK;
+    status = replay_record(store, &record, fragments, &wrong);
+    store->own_changes = false;
+    if (status != NPV_OK)
+        return fail_in_record(reader, status, &wrong, error);
+    store->followed.offset = reader->offset;
+    store->followed.sequence = reader->sequence;
+    return NPV_OK;
+}
+
+npv_status npv_store_replay(npv_store *store, npv_journal_reader *reader, bool *changed, npv_error *error) {
+    npv_documents fragments = NPV_DOCUMENTS_EMPTY;
+    npv_status status = NPV_OK;
+    bool found = true;
+    *changed = false;
+    while (status == NPV_OK && found) {
+        status = replay_next(store, reader, &fragments, &found, error);
+        *changed = *changed || (status == NPV_OK && found);
     }
+    npv_documents_free(&fragments);
+    return status;
 }

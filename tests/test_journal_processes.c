@@ -218,6 +218,30 @@ static bool reads_but_cannot_write(const model *m) {
     return good && try_open(NPV_DURABILITY_OS, &store, &error) == NPV_E_IO && strstr(error.message, "ermi") != NULL;
 }
 
+static void names_are_relative_or_not(void **state) {
+    (void)state;
+    model m;
+    char before[256], *const directory = strdup(path);
+    *strrchr(directory, '/') = '\0';
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(directory), 0);
+    model_init(&m, 14, MODEL_DOCUMENTS);
+    npv_store *store = model_open(&m, "store.npz", NPV_DURABILITY_OS);
+    model_add(&m, store, 3);
+    model_save(&m, store, NULL);
+    model_save(&m, store, "./store.npz");
+    model_save(&m, store, path);
+    model_add(&m, store, 3);
+    assert_int_equal(model_info(store).generation, 4);
+    assert_int_equal(chdir(before), 0);
+    npv_close(store);
+    store = model_open(&m, path, NPV_DURABILITY_OFF);
+    model_check(&m, store);
+    npv_close(store);
+    free(directory);
+    model_free(&m);
+}
+
 static void read_only_places_can_be_read(void **state) {
     (void)state;
     model m;
@@ -487,6 +511,7 @@ int main(void) {
         TEST(a_leftover_journal_is_not_lost_by_a_save_that_has_not_seen_it),
         TEST(a_writer_whose_journal_was_taken_away_says_so),
         TEST(links_lead_to_one_journal),
+        TEST(names_are_relative_or_not),
         TEST(read_only_places_can_be_read),
         TEST(a_reader_follows_every_kind_of_change),
         TEST(adding_keeps_pointers_and_saving_does_not_reload),
