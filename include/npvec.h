@@ -10,8 +10,10 @@
  *  - Exact means: the first k rows in the order (best score first, then lowest row number), where a score is a value
  *    defined to the last bit (see "Scores" below). The answer is the same on every CPU and for every thread count.
  *  - A search costs time in proportion to rows x dimensions. npvec is meant for a thousand to a million rows.
- *  - A store is in memory, or mapped from its file, until npv_save writes it. What was not saved is lost.
- *  - Two processes that save to one path do not lose a file, but the last one wins.
+ *  - A store is in memory, or mapped from its file, until npv_save writes it. What was not saved is lost, unless the
+ *    store is open for writing (`durability`): then each change is kept in a journal beside the file.
+ *  - One store at a time has a file open for writing; any number may read it. Without `durability` nothing is locked
+ *    while a store is open: of two processes that save to one path the last one wins.
  *  - A mapped file must not be truncated or rewritten in place by others. Replacing it by rename, as npvec and most
  *    programs do, is safe: the store goes on reading the file that it opened.
  *
@@ -31,7 +33,8 @@
  * Conventions
  *
  *  - A function that can fail returns an npv_status and takes a last argument `error` that may be NULL. On failure it
- *    fills *error, leaves its other outputs untouched, and leaves the store as it was before the call.
+ *    fills *error, leaves its other outputs untouched, and leaves the store as it was before the call. (One exception:
+ *    a change that could not be flushed to the disk is in the store, and may be in the file.)
  *  - Nothing here prints, exits, or reads the environment.
  *  - Vectors are float32, row after row without gaps (C order): `count` rows of `dimensions` floats.
  *  - Rows are numbered from 0 in the order in which they were added. A row that is replaced keeps its number. A deleted
@@ -48,7 +51,8 @@
  *    side; calls that write (add, upsert, delete, clear, and save where rows were deleted) wait for them and run alone.
  *    npv_close must be the last call on a store.
  *  - A search uses the store's own worker threads (`threads`), which sleep between searches. After fork() the child
- *    may go on using the store: it starts workers of its own.
+ *    may go on using the store: it starts workers of its own. It may not write to a file that its parent has open for
+ *    writing (NPV_E_BUSY).
  *
  * Only what stands in this file is the interface of the library.
  */
@@ -130,11 +134,27 @@ typedef struct npv_field {
     const char *type;
 } npv_field;
 
-/* When a change is safe, of a store that is opened for writing: see "Journal". */
+/*
+ * How safe a change is when the call that made it returns.
+ *
+ * With anything but OFF the store is open for writing: each batch that is added or replaced, each deletion and each
+ * npv_clear is one record in the journal, the file "<path>-journal", and is there as a whole or not at all when the file
+ * is opened the next time, by whatever the process ended. npv_save writes the archive anew and empties the journal. That
+ * also happens by itself, in the change that makes the journal larger than 64 MiB and than the vectors (but not while
+ * there are deleted rows, because row numbers would change), or when the file is opened. npv_close only closes: the
+ * journal is read when the file is opened again. Whoever moves or copies the file moves or copies both.
+ *
+ * The journal is locked by the store until npv_close, or until its process ends. Others get NPV_E_BUSY, with its number.
+ * They may read meanwhile; they never wait for the writer, nor it for them.
+ *
+ * If a change cannot be written (a full disk), it is not made. If one cannot be flushed, no more changes are taken until
+ * npv_save succeeds. Locks need a file system that has them: most have, and NFS where its servers do; where there are none the
+ * file cannot be opened for writing. On NFS, writer and readers must be on one machine, because caches of others lag behind.
+ */
 typedef enum npv_durability {
-    NPV_DURABILITY_OFF = 0, /* in memory until npv_save. Nothing is locked */
-    NPV_DURABILITY_OS = 1,  /* with the system when the call returns: a crash of the process cannot lose it */
-    NPV_DURABILITY_DISK = 2 /* on the disk when the call returns: nor can a crash of the machine */
+    NPV_DURABILITY_OFF = 0, /* in memory until npv_save */
+    NPV_DURABILITY_OS = 1,  /* with the system: a crash of the process cannot lose it, one of the machine can */
+    NPV_DURABILITY_DISK = 2 /* on the disk. Threads that change the store at the same time share a flush */
 } npv_durability;
 
 typedef struct npv_store_options {
@@ -143,17 +163,16 @@ typedef struct npv_store_options {
     npv_normalize normalize; /* npv_open: AUTO, or what the file must say */
     unsigned threads;        /* threads of one search, the caller's included; 0: the machine's processors, at most 8 */
     int no_codes;            /* 1: never keep the coarse copy of the rows that makes searches fast (see npv_search) */
-    npv_durability durability;
-    const npv_field
-        *fields; /* npv_create: the typed fields that every row has. NULL: rows have documents. npv_open: NULL */
-    size_t field_count;
+    npv_durability durability; /* OFF: for reading, and for npv_save. npv_create: takes effect at the first npv_save */
+    const npv_field *fields; /* npv_create: the typed fields that every row has. NULL: rows have documents. npv_open: */
+    size_t field_count;      /* NULL, or, with durability, what the file must have, and gets if it is created */
 } npv_store_options;
 
 #define NPV_STORE_OPTIONS_INIT {sizeof(npv_store_options), 0, NPV_NORMALIZE_AUTO, 0, 0, NPV_DURABILITY_OFF, NULL, 0}
 
 /*
  * Makes an empty store in memory. `options->dimensions` is required. *store is the caller's, to be passed to
- * npv_close. Nothing is written before npv_save.
+ * npv_close. Nothing is written before npv_save, which also begins the journal if the store is to have one.
  */
 NPV_API npv_status npv_create(const npv_store_options *options, npv_store **store, npv_error *error);
 
@@ -173,7 +192,16 @@ NPV_API npv_status npv_create(const npv_store_options *options, npv_store **stor
  * Documents are read when they are first needed, so a mistake in them is reported by npv_get_document, npv_add and
  * npv_save. They are parsed as data: nothing in a file is ever executed.
  *
- * Fails with NPV_E_IO, NPV_E_FORMAT, NPV_E_UNSUPPORTED, NPV_E_ARGUMENT (the file is not what `options` ask for).
+ * A journal beside the file is read too, by everybody: the store is what its writer had made of it at that moment. This
+ * takes time in proportion to the journal, and to the documents and ids of the file. What a crash left unfinished at its
+ * end is passed over, and journal_note of npv_info says so; damage before the end is NPV_E_FORMAT. A journal of another
+ * archive, such as a crash during npv_save leaves, is never applied.
+ *
+ * With `durability` the file is opened for writing, and must be named .npz. If it is not there and `dimensions` are
+ * given, it is created, empty. A file from elsewhere keeps its form until it is saved; one that npv_save would not
+ * overwrite, because that would lose something, is refused.
+ *
+ * Fails with NPV_E_IO, NPV_E_FORMAT, NPV_E_UNSUPPORTED, NPV_E_BUSY, NPV_E_ARGUMENT (the file is not what `options` ask for).
  */
 NPV_API npv_status npv_open(const char *path, const npv_store_options *options, npv_store **store, npv_error *error);
 
@@ -211,6 +239,9 @@ typedef struct npv_save_options {
  * The file is written beside its destination, flushed to the disk and renamed into place: at every moment, also across
  * a power loss, the path holds the whole old file or the whole new one. Permissions of an existing file are kept.
  * Time and disk space are in proportion to the size of the store.
+ *
+ * NPV_E_BUSY: another store has this file open for writing, or its journal holds changes that this one has not seen. A
+ * store that is itself open for writing goes on with the journal of `path`; the file and the journal that it had stay.
  */
 NPV_API npv_status npv_save(npv_store *store, const char *path, const npv_save_options *options, npv_error *error);
 
@@ -250,7 +281,7 @@ NPV_API uint64_t npv_count(npv_store *store);
 typedef struct npv_batch {
     size_t size;                  /* sizeof(npv_batch) */
     size_t count;                 /* rows to add */
-    const float *vectors;         /* count x dimensions */
+    const float *vectors;         /* count x dimensions; npv_upsert: NULL keeps those of the rows */
     const char *const *documents; /* count JSON texts, each NULL for a row without one; or NULL: no row has one */
     const char *const *ids;       /* count ids, each NULL for a row without one; or NULL: no row has one */
     const void *records; /* of a store with typed fields: count records (npv_get_schema), or NULL: `documents` */
@@ -281,6 +312,8 @@ NPV_API npv_status npv_add(npv_store *store, const npv_batch *batch, uint64_t *f
  * The same for rows that may be there: a row whose id is in the store replaces vector, document or record of the row with
  * that id, in place; the others are added. All of them have an id, each another. Their row numbers are stored in `rows`
  * (count of them, or NULL), and how many were replaced in *replaced (may be NULL).
+ *
+ * Without `vectors` only documents or records are replaced: all ids must be there, else NPV_E_NOT_FOUND.
  */
 NPV_API npv_status npv_upsert(npv_store *store, const npv_batch *batch, uint64_t *rows, uint64_t *replaced,
                               npv_error *error);
