@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Literal, NamedTuple, SupportsIndex, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, SupportsIndex, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,6 @@ from ._hit import VectorHit
 from ._inputs import Id, PathInput, RealNumber, RowNumbers, Where
 
 T = TypeVar("T")
-_Metric: TypeAlias = Literal["cosine", "dot", "euclidean"]
 
 _COSINE, _DOT, _EUCLIDEAN = 0, 1, 2
 _METRICS = {"cosine": _COSINE, "dot": _DOT, "euclidean": _EUCLIDEAN}
@@ -378,7 +377,7 @@ class VectorStore(Generic[T]):
     def _batch(
         self,
         queries: npt.ArrayLike,
-        metric: _Metric,
+        metric: Literal["cosine", "dot", "euclidean"],
         min_value: RealNumber | None,
         max_value: RealNumber | None,
     ) -> tuple[npt.NDArray[np.float32], int, float]:
@@ -399,7 +398,7 @@ class VectorStore(Generic[T]):
         queries: npt.ArrayLike,
         *,
         top_k: SupportsIndex = 10,
-        metric: _Metric = "cosine",
+        metric: Literal["cosine", "dot", "euclidean"] = "cosine",
         min_value: RealNumber | None = None,
         max_value: RealNumber | None = None,
         within_rows: RowNumbers | None = None,
@@ -435,7 +434,7 @@ class VectorStore(Generic[T]):
         query: npt.ArrayLike,
         *,
         top_k: SupportsIndex = 10,
-        metric: _Metric = "cosine",
+        metric: Literal["cosine", "dot", "euclidean"] = "cosine",
         min_value: RealNumber | None = None,
         max_value: RealNumber | None = None,
         within_rows: RowNumbers | None = None,

@@ -1,0 +1,223 @@
+"""The package over time: threads, processes, the end of the interpreter, memory."""
+
+import gc
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from npvec import VectorStore
+
+RANDOM = np.random.default_rng(2)
+
+
+def run(program, *arguments):
+    """Runs a program with warnings as errors, and returns what it prints."""
+    command = [sys.executable, "-W", "error", "-X", "faulthandler", "-c", textwrap.dedent(program), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    return done.stdout
+
+
+def in_threads(*works):
+    """Runs functions at once until the first has returned; they get a function that says whether to stop."""
+    errors, stop = [], threading.Event()
+
+    def guard(work):
+        try:
+            work(stop.is_set)
+        except BaseException as error:  # to be raised in the test
+            errors.append(error)
+            stop.set()
+
+    threads = [threading.Thread(target=guard, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    threads[0].join()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def test_searches_see_whole_rows_while_others_write(tmp_path):
+    """Every row's metadata is the number that its vector points to, and stays so while rows come, change and go."""
+    store = VectorStore(16, file_path=tmp_path / "store.npz")
+    corners = np.eye(16, dtype=np.float32)
+
+    def add(corner, rows):
+        return corners[[corner] * rows], [{"corner": corner}] * rows
+
+    def write(_):
+        for turn in range(150):
+            store.add(*add(turn % 16, 1 + turn % 40))
+            store.upsert(*add(turn % 16, 1), ids=[turn % 16])
+            if turn % 10 == 5:
+                store.delete(where="corner = ?", params=[turn % 16])
+            if turn % 25 == 20:
+                store.save()
+            if turn % 70 == 69:
+                store.clear()
+
+    def search(stopped):
+        while not stopped():
+            for corner in range(16):
+                for hit in store.cosine_search(corners[corner], top_k=20, min_value=0.5):
+                    assert hit.metadata == {"corner": corner}
+                for row, score, metadata in store.search(corners[corner], 3, 0.5, where=f"corner = {corner}"):
+                    assert metadata == {"corner": corner} and score == 1.0
+
+    def look(stopped):
+        while not stopped():
+            vectors = store.vectors
+            assert np.isfinite(vectors).all()
+            assert len(store.metadata) >= 0 and store.count() >= 0
+            store.search_batch(corners, top_k=5)
+            store.get(0)
+
+    in_threads(write, search, search, look)
+
+
+def test_one_file_is_read_by_many_threads_at_first_use(tmp_path):
+    store = VectorStore(8)
+    store.add(RANDOM.standard_normal((2000, 8)), [{"row": row} for row in range(2000)])
+    store.save(tmp_path / "a.npz")
+    opened = VectorStore.open(tmp_path / "a.npz")
+    kept = []
+
+    def read(_):
+        kept.append(list(opened.metadata))
+
+    in_threads(*[read] * 6)
+    assert all(a is b for rows in kept for a, b in zip(rows, kept[0]))
+
+
+def test_the_interpreter_is_free_during_a_search():
+    store = VectorStore(256, threads=1)
+    store.add(RANDOM.standard_normal((20000, 256)))
+    queries = RANDOM.standard_normal((400, 256)).astype(np.float32)
+    turns = [0]
+
+    def search(_):
+        store.search_batch(queries)
+
+    def count(stopped):
+        while not stopped():
+            turns[0] += 1
+            time.sleep(0)  # lets go by itself
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1000)  # nobody is made to let go
+    try:
+        in_threads(search, count)
+    finally:
+        sys.setswitchinterval(interval)
+    assert turns[0] > 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_child_searches_on():
+    print_twice = """
+        import os, numpy as np, npvec
+        store = npvec.VectorStore(64)
+        store.add(np.random.default_rng(1).standard_normal((20000, 64)), range(20000))
+        before = store.cosine_search(store.vectors[5])
+        child = os.fork()
+        assert store.cosine_search(store.vectors[5]) == before
+        store.add([[1.0] * 64], ["new"])
+        assert store.get(20000)[1] == "new"
+        if child:
+            assert os.waitpid(child, 0)[1] == 0
+            print("done")
+        else:
+            os._exit(0)
+    """
+    assert run(print_twice) == "done\n"
+
+
+def test_the_interpreter_ends_with_open_stores(tmp_path):
+    program = """
+        import sys, threading, numpy as np, npvec
+        store = npvec.VectorStore(8)
+        store.add(np.eye(8), range(8))
+        store.save(sys.argv[1])
+        opened = npvec.VectorStore.open(sys.argv[1])
+        view, hits = opened.vectors, opened.cosine_search(np.ones(8))
+        store.itself = store
+        def forever():
+            while True:
+                store.cosine_search(np.ones(8))
+        threading.Thread(target=forever, daemon=True).start()
+        print(len(hits))
+    """
+    assert run(program, tmp_path / "a.npz") == "8\n"
+
+
+def test_importing_takes_little_beside_numpy():
+    program = """
+        import sys, numpy
+        before = set(sys.modules)
+        import npvec
+        print(*sorted(name.split(".")[0] for name in set(sys.modules) - before if name.count(".") == 0))
+    """
+    allowed = {"npvec", "dataclasses", "pathlib", "json", "threading", "zipfile", "ast", "base64", "copy", "pickle"}
+    small = {"_weakrefset", "_compat_pickle", "_json", "_pickle", "errno", "fnmatch", "ntpath", "urllib", "ipaddress"}
+    heavy = set(run(program).split()) - allowed - small
+    assert not {name for name in heavy if not name.startswith("_")} & {"asyncio", "uuid", "ctypes", "typing_extensions"}
+
+
+def test_a_view_keeps_its_memory():
+    store = VectorStore(4, normalize=False)
+    store.add(np.arange(40).reshape(10, 4), range(10))
+    vectors = store.vectors
+    del store
+    gc.collect()
+    np.testing.assert_array_equal(vectors, np.arange(40).reshape(10, 4))
+
+
+CALLS = {
+    "cosine_search": lambda s, q: s.cosine_search(q, top_k=3),
+    "search": lambda s, q: s.search(q, 3),
+    "converted query": lambda s, q: s.dot_search(q.tolist()),
+    "filtered": lambda s, q: s.cosine_search(q, where={"n": {"$gt": 3}}, within_rows=[1, 5], ids=["1", "5"]),
+    "batch": lambda s, q: s.search_batch(q[None], top_k=2),
+    "explain": lambda s, q: s.explain(q),
+    "get": lambda s, q: (s.get(1), s.get(id="2"), s.id_of(3), s.row_of(4)),
+    "views": lambda s, q: (s.vectors, s.metadata, len(s), s.info()),
+    "upsert": lambda s, q: s.upsert(q[None], [{"n": 1, "t": ("x", np.int8(3), 2**70, "ü")}], ids=["3"]),
+    "select": lambda s, q: (s.select("n > 2", order_by="n"), s.facet("n"), s.count("n = 1")),
+    "errors": lambda s, q: [fails(call) for call in (
+        lambda: s.cosine_search(q[:2]), lambda: s.cosine_search(q * 0), lambda: s.add(q[None], [1], ids=["1"]),
+        lambda: s.count("n >"), lambda: s.cosine_search(q, within_rows=[99]), lambda: s.delete())],
+    "store": lambda s, q: VectorStore(2).add([[1, 2]], [{"a": [1, {"b": None}]}]),
+}
+
+
+def fails(call):
+    with pytest.raises((ValueError, IndexError)):
+        call()
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_calls_leave_no_memory_behind(name):
+    store, query = VectorStore(8), np.arange(1, 9, dtype=np.float32)
+    store.add(RANDOM.standard_normal((10, 8)), [{"n": n} for n in range(10)], ids=map(str, range(10)))
+    call = CALLS[name]
+    for _ in range(50):
+        call(store, query)
+    gc.collect()
+    tracemalloc.start()
+    blocks = sys.getallocatedblocks()
+    for _ in range(300):
+        call(store, query)
+    gc.collect()
+    grown = sys.getallocatedblocks() - blocks
+    tracemalloc.stop()
+    assert grown < 150
