@@ -478,8 +478,7 @@ static void documents_that_are_no_json_are_refused(void **state) {
                                         "\"",
                                         "nul",
                                         "1 2",
-                                        "\xef\xbb\xbf"
-                                        "1"};
+                                        "\357\273\2771"};
     npv_store *const store = empty_store();
     for (size_t i = 0; i < COUNT(texts); i++) {
         npv_error error = {.position = NPV_NO_POSITION};
