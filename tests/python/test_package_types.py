@@ -4,6 +4,8 @@ import subprocess
 import sys
 import textwrap
 
+import pytest
+
 PROGRAM = """
     from pathlib import Path
     from typing import assert_type
@@ -29,18 +31,24 @@ MISTAKES = """
 """
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """NumPy's types take mypy seconds."""
+    return tmp_path_factory.mktemp("mypy")
+
+
 def run(*arguments):
     return subprocess.run([sys.executable, "-m", *map(str, arguments)], capture_output=True, text=True, check=False)
 
 
-def check(directory, program):
+def check(directory, cache, program):
     path = directory / "program.py"
     path.write_text(textwrap.dedent(program).replace("from typing import assert_type", "from typing_extensions import assert_type"))
-    return run("mypy", "--strict", "--cache-dir", directory / "cache", path)
+    return run("mypy", "--strict", "--cache-dir", cache, path)
 
 
-def test_the_package_is_strictly_typed(tmp_path):
-    done = run("mypy", "--strict", "--cache-dir", tmp_path, "--package", "npvec")
+def test_the_package_is_strictly_typed(cache):
+    done = run("mypy", "--strict", "--cache-dir", cache, "--package", "npvec")
     assert done.returncode == 0, done.stdout
 
 
@@ -49,11 +57,11 @@ def test_the_stub_says_what_the_extension_has():
     assert done.returncode == 0, done.stdout
 
 
-def test_metadata_has_its_type(tmp_path):
-    done = check(tmp_path, PROGRAM)
+def test_metadata_has_its_type(tmp_path, cache):
+    done = check(tmp_path, cache, PROGRAM)
     assert done.returncode == 0, done.stdout
 
 
-def test_mistakes_are_found(tmp_path):
-    done = check(tmp_path, MISTAKES)
+def test_mistakes_are_found(tmp_path, cache):
+    done = check(tmp_path, cache, MISTAKES)
     assert done.stdout.count("error:") == 3, done.stdout
