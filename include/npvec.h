@@ -115,6 +115,15 @@ typedef struct npv_error {
 #define NPV_MAX_FILTER_BYTES 16777216 /* text of a filter, and its parameters */
 #define NPV_MAX_FILTER_DEPTH 128      /* conditions inside one another */
 
+/*
+ * What reading a file may cost, whatever is in it. Members that are mapped cost nothing, others their size; a deflated one
+ * is at most 1,032 times as large as its part of the file. Reading documents takes up to 45 bytes for each byte of
+ * their pickle, which are freed, and the documents: NPV_MAX_DOCUMENT_BYTES each, and of a pickle of n bytes in all 128 n
+ * and the smaller of n * n / 8 and 256 MiB, because rows may share what each of them gets a copy of. Time is in proportion to
+ * memory. An archive has at most 1,024 members, the header of an array at most 1 MiB. Memory that cannot be had is
+ * NPV_E_MEMORY. A program that opens files of strangers limits their size, or its memory.
+ */
+
 /* ------------------------------------------------------------------------------------------------------ Stores -- */
 
 typedef struct npv_store npv_store;
