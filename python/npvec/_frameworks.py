@@ -1,0 +1,151 @@
+"""What the modules for LangChain, LlamaIndex and Haystack share: conditions of two values, and choosing diverse rows.
+
+The filters of frameworks know true and false only: what is not equal to 5 is also what is missing. Those of the library
+know NULL as well (docs/filters.md), so that a condition and its opposite are two filters here, each true where the other
+is not. Values go into filters as JSON, never into text.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Filter = dict[str, Any]
+
+
+class Condition(NamedTuple):
+    """A filter, and the filter that is true for all other rows."""
+
+    true: Filter
+    false: Filter
+
+
+_OPPOSITES = {"$eq": "$ne", "$ne": "$eq", "$lt": "$gte", "$gte": "$lt", "$lte": "$gt", "$gt": "$lte"}
+
+
+def missing_package(extra: str, error: ImportError) -> ImportError:
+    """To be raised for an import that failed."""
+    return ImportError(
+        f"npvec.{extra.replace('-', '_')}: expected its framework, found: {error}; say: pip install 'npvec[{extra}]'",
+        name=error.name,
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------- conditions
+
+
+def quoted(*keys: str) -> str:
+    """The name of the field that keys lead to, whatever characters they have."""
+    return ".".join('"' + key.replace('"', '""') + '"' for key in keys)
+
+
+def _kinds(field: str) -> dict[str, Filter]:
+    """For each kind of value a filter that is true for values of it, and for no others."""
+    return {
+        "boolean": {field: {"$in": [True, False]}},
+        "number": {"$or": [{field: {"$lt": 0}}, {field: {"$gte": 0}}]},
+        "text": {field: {"$gte": ""}},
+        "array": {"$or": [{field: {"$contains": 0}}, {field: {"$not_contains": 0}}]},
+    }
+
+
+def _kind_of(value: Any) -> str:
+    if isinstance(value, (bool, np.bool_)):
+        return "boolean"
+    if isinstance(value, (int, float, np.integer, np.floating)):
+        return "number"
+    if isinstance(value, str):
+        return "text"
+    raise TypeError(f"filter: expected text, a number, a boolean or None to compare with, found {type(value).__name__}")
+
+
+def _unless(field: str, negation: Filter, kinds: Iterable[str]) -> Filter:
+    """A negation that also passes what it is NULL for: what is null, missing, or of none of the kinds."""
+    others = [passes for kind, passes in _kinds(field).items() if kind not in kinds]
+    return {"$or": [negation, {field: None}, *others]}
+
+
+def compare(field: str, operator: str, value: Any) -> Condition:
+    """operator: $eq, $lt, $lte, $gt or $gte. With None only $eq is ever true."""
+    if value is None:
+        null = Condition({field: None}, {field: {"$ne": None}})
+        return null if operator == "$eq" else any_of([])
+    negation = {field: {_OPPOSITES[operator]: value}}
+    return Condition({field: {operator: value}}, _unless(field, negation, [_kind_of(value)]))
+
+
+def one_of(field: str, values: Sequence[Any]) -> Condition:
+    """The field is equal to one of the values."""
+    kinds: dict[str, list[Any]] = {}
+    for value in values:
+        if value is not None:
+            kinds.setdefault(_kind_of(value), []).append(value)
+    conditions = [
+        Condition({field: {"$in": some}}, _unless(field, {field: {"$nin": some}}, [kind]))
+        for kind, some in kinds.items()
+    ]
+    if any(value is None for value in values):
+        conditions.append(compare(field, "$eq", None))
+    return any_of(conditions)
+
+
+def contains(field: str, value: Any) -> Condition:
+    """The field is an array with this element, or a text with this part."""
+    kinds = ["array", "text"] if _kind_of(value) == "text" else ["array"]
+    return Condition({field: {"$contains": value}}, _unless(field, {field: {"$not_contains": value}}, kinds))
+
+
+def has_text(field: str, part: str, ignore_case: bool = False) -> Condition:
+    """The field is a text with this part."""
+    if not isinstance(part, str):
+        raise TypeError(f"filter: expected text to look for, found {type(part).__name__}")
+    for special in "!%_":
+        part = part.replace(special, f"!{special}")
+    matches = {field: {"$ilike" if ignore_case else "$like": [f"%{part}%", "!"]}}
+    return Condition(matches, _unless(field, {"$not": matches}, ["text"]))
+
+
+def is_empty(field: str) -> Condition:
+    """The field is null, missing, an empty text or an empty array."""
+    nothing = Condition({f"{field}[0]": {"$exists": False}}, {f"{field}[0]": {"$exists": True}})
+    array = _kinds(field)["array"]
+    empty_array = all_of([Condition(array, _unless(field, {"$or": []}, ["array"])), nothing])
+    return any_of([compare(field, "$eq", None), compare(field, "$eq", ""), empty_array])
+
+
+def all_of(conditions: Sequence[Condition]) -> Condition:
+    return Condition({"$and": [each.true for each in conditions]}, {"$or": [each.false for each in conditions]})
+
+
+def any_of(conditions: Sequence[Condition]) -> Condition:
+    return opposite(all_of([opposite(each) for each in conditions]))
+
+
+def opposite(condition: Condition) -> Condition:
+    return Condition(condition.false, condition.true)
+
+
+# ------------------------------------------------------------------------------------------------------------ diversity
+
+
+def diverse(
+    query: npt.ArrayLike, vectors: npt.NDArray[np.float32], count: int, relevance: float
+) -> list[int]:
+    """Maximal marginal relevance: positions of `count` vectors that are near the query and far from each other.
+
+    relevance: 1 for the nearest, 0 for those farthest from each other.
+    """
+    rows = np.asarray(vectors, np.float64)
+    rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    direction = np.asarray(query, np.float64)
+    near = rows @ (direction / np.linalg.norm(direction))
+    nearest_chosen = np.full(len(rows), -np.inf)
+    chosen: list[int] = []
+    while len(chosen) < min(count, len(rows)):
+        worth = near if not chosen else relevance * near - (1 - relevance) * nearest_chosen
+        worth = np.where(np.isin(np.arange(len(rows)), chosen), -np.inf, worth)
+        best = int(np.argmax(worth))
+        chosen.append(best)
+        nearest_chosen = np.maximum(nearest_chosen, rows @ rows[best])
+    return chosen
