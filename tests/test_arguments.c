@@ -213,6 +213,61 @@ static void fields_that_cannot_be_are_refused(void **state) {
     }
 }
 
+static void what_one_kind_of_store_has_another_refuses(void **state) {
+    (void)state;
+    static const npv_field field = {"text", "U2"};
+    static const float vectors[] = {1, 0};
+    static const unsigned char not_text[8] = {'a', 0, 0, 0, 0xff, 0xff, 0x11, 0};
+    const char *const document = "{\"text\": \"a\"}";
+    npv_store_options options = NPV_STORE_OPTIONS_INIT;
+    npv_batch batch = NPV_BATCH_INIT;
+    npv_store *typed = NULL;
+    options.dimensions = 2;
+    options.fields = &field;
+    options.field_count = 1;
+    batch.count = 1;
+    batch.vectors = vectors;
+    assert_int_equal(npv_create(&options, &typed, &error), NPV_OK);
+    expect(npv_add(typed, &batch, NULL, &error), NPV_E_ARGUMENT, "expected records or documents, ");
+    batch.records = not_text;
+    expect(npv_add(store, &batch, NULL, &error), NPV_E_ARGUMENT, "this store has no typed fields");
+    expect(npv_add(typed, &batch, NULL, &error), NPV_E_ARGUMENT, "row 0: field 'text': expected text, found 0x11ffff");
+    batch.documents = &document;
+    expect(npv_add(typed, &batch, NULL, &error), NPV_E_ARGUMENT, "found both");
+    batch.records = NULL;
+    assert_int_equal(npv_add(typed, &batch, NULL, &error), NPV_OK);
+    npv_close(typed);
+}
+
+static void limits_are_of_their_metric(void **state) {
+    (void)state;
+    const float query[] = {1, 0};
+    npv_search_options options = NPV_SEARCH_OPTIONS_INIT;
+    npv_hits hits;
+    options.max_distance = 1;
+    expect(npv_search(store, query, 1, &options, &hits, &error), NPV_E_ARGUMENT, "max_distance is for Euclidean");
+    options = (npv_search_options)NPV_SEARCH_OPTIONS_INIT;
+    options.metric = NPV_EUCLIDEAN;
+    options.min_score = 0;
+    expect(npv_search(store, query, 1, &options, &hits, &error), NPV_E_ARGUMENT, "min_score");
+}
+
+static void nothing_may_be_added_and_too_much_may_not_be_asked(void **state) {
+    (void)state;
+    enum { TOO_MANY = NPV_MAX_FIELDS + 1 };
+    static const char *names[TOO_MANY];
+    const npv_batch nothing = NPV_BATCH_INIT;
+    uint64_t first = 7, replaced = 7;
+    char *json;
+    assert_int_equal(npv_add(store, &nothing, &first, &error), NPV_OK);
+    assert_int_equal(npv_upsert(store, &nothing, NULL, &replaced, &error), NPV_OK);
+    assert_int_equal(first, 2);
+    assert_int_equal(replaced, 0);
+    for (size_t i = 0; i < TOO_MANY; i++)
+        names[i] = "n";
+    expect(npv_get_fields(store, 0, names, TOO_MANY, &json, &error), NPV_E_LIMIT, "expected at most 1024 fields");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(null_is_refused_where_something_must_be),
@@ -221,6 +276,9 @@ int main(void) {
         cmocka_unit_test(rows_that_are_not_there_are_out_of_range),
         cmocka_unit_test(structs_of_other_sizes_are_taken_or_refused),
         cmocka_unit_test(fields_that_cannot_be_are_refused),
+        cmocka_unit_test(what_one_kind_of_store_has_another_refuses),
+        cmocka_unit_test(limits_are_of_their_metric),
+        cmocka_unit_test(nothing_may_be_added_and_too_much_may_not_be_asked),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
