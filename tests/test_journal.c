@@ -179,6 +179,30 @@ static void documents_change_without_vectors(void **state) {
     }
 }
 
+/* To scale a vector that has been scaled would change its last bits. */
+static void scaled_vectors_keep_their_bits(void **state) {
+    (void)state;
+    enum { ROWS = 300, DIMENSIONS = 48 };
+    oracle_random random = {17};
+    float *const vectors = oracle_vectors(&random, ROWS, DIMENSIONS);
+    npv_store_options options = NPV_STORE_OPTIONS_INIT;
+    npv_store *store = NULL, *reader = NULL;
+    npv_error error = {0};
+    options.dimensions = DIMENSIONS;
+    options.durability = NPV_DURABILITY_OS;
+    must(npv_open(path, &options, &store, &error), &error);
+    npv_batch batch = NPV_BATCH_INIT;
+    batch.count = ROWS;
+    batch.vectors = vectors;
+    must(npv_add(store, &batch, NULL, &error), &error);
+    must(npv_open(path, NULL, &reader, &error), &error);
+    assert_int_equal(model_info(reader).normalize, 1);
+    assert_memory_equal(npv_vectors(reader), npv_vectors(store), ROWS * DIMENSIONS * sizeof(float));
+    npv_close(reader);
+    npv_close(store);
+    free(vectors);
+}
+
 /* A file that npvec has not written has no mark; its journal knows it by what is in it. */
 static void files_from_elsewhere_take_a_journal(void **state) {
     (void)state;
@@ -278,6 +302,7 @@ int main(void) {
         TEST(a_store_made_in_memory_gets_its_journal_when_it_is_saved),
         TEST(a_journal_that_outgrows_its_archive_is_folded),
         TEST(documents_change_without_vectors),
+        TEST(scaled_vectors_keep_their_bits),
         TEST(files_from_elsewhere_take_a_journal),
         TEST(a_journal_of_another_archive_is_not_applied),
         TEST(journals_are_no_more_readable_than_their_archives),

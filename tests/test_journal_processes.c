@@ -1,11 +1,14 @@
 /* One writer, any number of readers: in one process, in several, and across fork. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -465,6 +468,83 @@ static void readers_beside_a_writer_see_whole_batches(void **state) {
     npv_close(reader);
 }
 
+/* A writer that saves all the time, so that archive and journal are rarely seen at rest. */
+enum { ROUNDS = 400 };
+
+static void add_and_save(_Atomic long *acknowledged) {
+    npv_store *store = NULL;
+    npv_error error = {0};
+    const float vector[MODEL_DIMENSIONS] = {1, 2, 3};
+    must(try_open(NPV_DURABILITY_OS, &store, &error), &error);
+    for (int i = 0; i < ROUNDS; i++) {
+        npv_batch batch = NPV_BATCH_INIT;
+        batch.count = 1;
+        batch.vectors = vector;
+        must(npv_add(store, &batch, NULL, &error), &error);
+        ++*acknowledged;
+        if (i % 3 == 2)
+            must(npv_save(store, NULL, NULL, &error), &error);
+    }
+    npv_close(store);
+}
+
+static void what_was_acknowledged_is_seen_at_once(void **state) {
+    (void)state;
+    model m;
+    npv_error error = {0};
+    npv_store *reader = NULL, *fresh = NULL;
+    int result = 0;
+    _Atomic long *const acknowledged =
+        mmap(NULL, sizeof *acknowledged, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_true((void *)acknowledged != MAP_FAILED);
+    model_init(&m, 15, MODEL_PLAIN);
+    npv_close(model_open(&m, path, NPV_DURABILITY_OS));
+    model_free(&m);
+    must(try_open(NPV_DURABILITY_OFF, &reader, &error), &error);
+    const pid_t writer = fork();
+    if (writer == 0) {
+        add_and_save(acknowledged);
+        _exit(0);
+    }
+    while (waitpid(writer, &result, WNOHANG) == 0) {
+        long before = *acknowledged;
+        refreshed(reader);
+        assert_true(npv_count(reader) >= (uint64_t)before);
+        before = *acknowledged;
+        must(try_open(NPV_DURABILITY_OFF, &fresh, &error), &error);
+        assert_true(npv_count(fresh) >= (uint64_t)before);
+        npv_close(fresh);
+    }
+    assert_int_equal(result, 0);
+    refreshed(reader);
+    assert_int_equal(npv_count(reader), ROUNDS);
+    npv_close(reader);
+    munmap((void *)acknowledged, sizeof *acknowledged);
+}
+
+/* The writer appends, and saves, while a reader that has come to the end of the journal is about to look for another. */
+static void a_reader_that_missed_the_end_of_a_journal_reads_the_archive(void **state) {
+    (void)state;
+    model m;
+    model_init(&m, 16, MODEL_DOCUMENTS);
+    npv_store *store = model_open(&m, path, NPV_DURABILITY_OS);
+    model_add(&m, store, 3);
+    npv_store *reader = model_open(&m, path, NPV_DURABILITY_OFF);
+    npv_buffer bytes = forge_read(journal);
+    const char *const shorter = forge_path("shorter");
+    forge_write(shorter, (npv_bytes){bytes.data, bytes.size});
+    free(bytes.data);
+    close(reader->followed.fd);
+    reader->followed.fd = open(shorter, O_RDONLY);
+    model_add(&m, store, 2);
+    model_save(&m, store, NULL);
+    assert_int_equal(refreshed(reader), 2);
+    model_check(&m, reader);
+    npv_close(reader);
+    npv_close(store);
+    model_free(&m);
+}
+
 /* ------------------------------------------------------------------------------------------------------- Threads -- */
 
 static void *add_many(void *context) {
@@ -518,6 +598,8 @@ int main(void) {
         TEST(a_replaced_file_is_read_anew_and_old_rows_stay_readable),
         TEST(own_changes_are_not_mixed),
         TEST(readers_beside_a_writer_see_whole_batches),
+        TEST(what_was_acknowledged_is_seen_at_once),
+        TEST(a_reader_that_missed_the_end_of_a_journal_reads_the_archive),
         TEST(threads_share_flushes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
