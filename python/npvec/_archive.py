@@ -1,8 +1,9 @@
 """Archives by NumPy itself: for metadata that only Python understands.
 
-Objects that are no data to the library (instances of classes, sets, dates) lie in `metadata.npy` as NumPy pickles them, as
-in all archives of numpy_vector_store. The library refuses to read them, and reading them here runs code that the file
-names, so nothing calls `read` unless the caller said allow_pickle=True. docs/format.md describes what `write` writes.
+Objects that are no data to the library (instances of classes, sets, dates) lie in `metadata.npy` as NumPy pickles them,
+as in all archives of numpy_vector_store. The library refuses to read them, and reading them here runs code that the
+file names, so nothing calls `read` unless the caller said allow_pickle=True. docs/format.md describes what `write`
+writes.
 """
 
 import os

@@ -59,7 +59,7 @@ def threshold(value: RealNumber, name: str) -> float:
     return number
 
 
-# --------------------------------------------------------------------------------------------------------------- vectors
+# -------------------------------------------------------------------------------------------------------------- vectors
 
 
 def _of_dlpack(values: Any) -> Any:
@@ -99,7 +99,7 @@ def vector(values: npt.ArrayLike, dimensions: int) -> npt.NDArray[np.float32]:
     return array
 
 
-# ------------------------------------------------------------------------------------------------------------ selections
+# ----------------------------------------------------------------------------------------------------------- selections
 
 
 def _numbers(rows: Iterable[Any], name: str) -> npt.NDArray[np.int64]:
@@ -193,7 +193,7 @@ def condition(where: Where, parameters: Sequence[Any] | None) -> _npvec.Filter:
         raise _show_place(error, text) from None
 
 
-# ----------------------------------------------------------------------------------------------------------------- files
+# ---------------------------------------------------------------------------------------------------------------- files
 
 
 def file_path(path: PathInput) -> Path:

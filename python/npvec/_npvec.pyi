@@ -44,7 +44,12 @@ class Store:
         /,
     ) -> int: ...
     def upsert(
-        self, vectors: _Floats, documents: Sequence[Any] | None, ids: Sequence[str], records: npt.NDArray[np.uint8] | None, /
+        self,
+        vectors: _Floats,
+        documents: Sequence[Any] | None,
+        ids: Sequence[str],
+        records: npt.NDArray[np.uint8] | None,
+        /,
     ) -> bytearray: ...
     def delete(self, rows: _Numbers, ids: Sequence[str] | None, filter: Filter | None, /) -> int: ...
     def count(self, rows: _Numbers, ids: Sequence[str] | None, filter: Filter | None, /) -> int: ...

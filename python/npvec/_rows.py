@@ -1,7 +1,7 @@
 """The rows of a store: the library's store, and the Python objects that are their metadata.
 
-The library has vectors, ids and what it understands of the metadata, to filter by. The objects themselves are here, so that
-a hit has the very object that was added. Those of a file that was opened are made when they are first asked for.
+The library has vectors, ids and what it understands of the metadata, to filter by. The objects themselves are here, so
+that a hit has the very object that was added. Those of a file that was opened are made when they are first asked for.
 """
 
 import ast
@@ -109,7 +109,7 @@ class Rows:
                 self._store(row, [made])
             return self.objects[row]
 
-    # ------------------------------------------------------------------------------------------------------------ writes
+    # ----------------------------------------------------------------------------------------------------------- writes
 
     def _store(self, first: int, payloads: Sequence[Any]) -> None:
         objects = self.objects
@@ -195,7 +195,7 @@ class Rows:
         self.dead = set()
         self._records = np.empty(0, self.dtype)
 
-    # ------------------------------------------------------------------------------------------------------------- files
+    # ------------------------------------------------------------------------------------------------------------ files
 
     def is_data(self) -> bool:
         """Does the library have all of the metadata, as it is now?"""

@@ -32,18 +32,18 @@ class Facet(NamedTuple):
 class VectorStore(Generic[T]):
     """Vectors of one length in float32, each with metadata and perhaps an id, and exact search among them.
 
-    Metadata is any Python object, and hits have the object itself. Of what is JSON (dicts, lists, text, numbers, None) the
-    fields can be filtered by with `where`; with `metadata_schema` metadata is a NumPy structured array. All methods may be
+    Metadata is any Python object, and hits have the object itself. Dicts can be filtered by their fields with `where`,
+    as they were when they were added; with `metadata_schema` metadata is a NumPy structured array. All methods may be
     called by several threads at once; those that search or save leave the interpreter to others meanwhile.
 
     Selections. These arguments of many methods say which rows; more than one: rows for which all hold.
 
-    where: a condition on fields: text (`"year >= 2023 AND tags CONTAINS 'rag'"`) or a dict (`{"year": {"$gte": 2023}}`).
-    params: values for each `?` in the text. within_rows: row numbers, each once, in any order. ids: ids of rows; those that
-    no row has are passed over.
+    where: a condition on fields: text (`"year >= 2023 AND tags CONTAINS 'rag'"`) or a dict (`{"year": 2023}`);
+    docs/filters.md has the grammar. params: values for each `?` in the text. within_rows: row numbers, each once, in
+    any order. ids: ids of rows; those that no row has are passed over.
 
-    Errors. TypeError: an argument of the wrong kind. ValueError: of the right kind with a wrong value; FilterError, one of
-    them: a condition that cannot be understood. IndexError: a row number outside the store. OSError: files.
+    Errors. TypeError: an argument of the wrong kind. ValueError: of the right kind with a wrong value; FilterError, one
+    of them: a condition that cannot be understood. IndexError: a row number outside the store. OSError: files.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class VectorStore(Generic[T]):
     ) -> None:
         """Makes an empty store in memory.
 
-        dimensions: numbers in a vector, 1 to 65,536. file_path: where `load` and `save` find the file; it need not exist.
-        metadata_schema: names and NumPy types ("U200", "i4", "f8", "M8[s]", ...) of fields that every row has.
-        normalize: scale vectors to length 1 when they are added. allow_pickle: `load` and `reload` may unpickle objects,
-        which runs code that the file names. threads: of one search; 0: the machine's processors, at most 8.
+        dimensions: numbers in a vector, 1 to 65,536. file_path: where `load` and `save` find the file, which need not
+        exist. metadata_schema: names and NumPy types ("U200", "i4", "f8", "M8[s]", ...) of fields that every row has.
+        normalize: scale vectors to length 1 when they are added. allow_pickle: `load` and `reload` may unpickle
+        objects, which runs code that the file names. threads: of one search; 0: the machine's processors, at most 8.
         """
         width = _inputs.positive(dimensions, "dimensions")
         scaled = _inputs.boolean(normalize, "normalize")
@@ -89,14 +89,13 @@ class VectorStore(Generic[T]):
         self._rows = rows
 
     @classmethod
-    def open(
-        cls, path: PathInput, *, allow_pickle: bool = False, threads: SupportsIndex = 0
-    ) -> "VectorStore[T]":
+    def open(cls, path: PathInput, *, allow_pickle: bool = False, threads: SupportsIndex = 0) -> "VectorStore[T]":
         """Opens the store in a file, whose name may lack its `.npz`, and binds it to that path.
 
         Vectors are mapped, not read. Metadata that is data is read without running anything; other objects need
         allow_pickle=True, which runs code that the file names: only for files that you trust.
-        Raises FileNotFoundError and the like, ValueError for what is no store, UnsupportedError (a ValueError) for objects.
+        Raises FileNotFoundError and the like, ValueError for what is no store, and UnsupportedError, one of them, for
+        objects.
         """
         resolved = _inputs.file_path(path)
         store = cls.__new__(cls)
@@ -146,10 +145,10 @@ class VectorStore(Generic[T]):
 
     def info(self) -> dict[str, Any]:
         """What the library says of itself: rows, whether vectors are mapped, kernels, threads, and so on."""
-        names = ("rows", "row_end", "dimensions", "normalize", "metadata", "mapped", "threads", "kernels", "ids", "origin")
-        return dict(zip(names, self._rows.handle.info()))
+        names = "rows row_end dimensions normalize metadata mapped threads kernels ids origin"
+        return dict(zip(names.split(), self._rows.handle.info()))
 
-    # -------------------------------------------------------------------------------------------------------------- rows
+    # ------------------------------------------------------------------------------------------------------------- rows
 
     def _payloads(self, metadata: Any, count: int) -> Any:
         """A list or tuple, or a structured array for a typed store, of `count`; or None."""
@@ -172,8 +171,8 @@ class VectorStore(Generic[T]):
     ) -> None:
         """Adds rows, all or none.
 
-        vectors: rows x dimensions, anything that NumPy takes as an array of real numbers. metadata: an object for each, or
-        None. ids: for each a text, an integer or a UUID, which no other row has, or None.
+        vectors: rows x dimensions, anything that NumPy takes as an array of real numbers. metadata: an object for each,
+        or None. ids: for each a text, an integer or a UUID, which no other row has, or None.
         Raises ValueError for wrong shapes, numbers that are not finite in float32, vectors of length 0 where they are
         normalised, ids that are there.
         """
@@ -258,7 +257,7 @@ class VectorStore(Generic[T]):
         with self._lock:
             return self._rows.handle.id(row)
 
-    # ------------------------------------------------------------------------------------------------------------ search
+    # ----------------------------------------------------------------------------------------------------------- search
 
     def search(
         self,
@@ -369,9 +368,7 @@ class VectorStore(Generic[T]):
                     pass
 
     @staticmethod
-    def _numbers(
-        rows: _rows.Rows, chosen: npt.NDArray[np.int64] | None, texts: list[str]
-    ) -> npt.NDArray[np.int64]:
+    def _numbers(rows: _rows.Rows, chosen: npt.NDArray[np.int64] | None, texts: list[str]) -> npt.NDArray[np.int64]:
         return np.frombuffer(rows.handle.select(chosen, texts, None, None, False, 0, None), np.int64)
 
     def _batch(
@@ -408,8 +405,8 @@ class VectorStore(Generic[T]):
     ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
         """Many searches at once, faster than one by one, with the same answers.
 
-        queries: queries x dimensions. Returns row numbers (int64) and scores or distances (float64), each queries x hits,
-        where hits is `top_k` or the number of rows, whichever is less; -1 and NaN where a query has fewer.
+        queries: queries x dimensions. Returns row numbers (int64) and scores or distances (float64), each queries x
+        hits, where hits is `top_k` or the number of rows, whichever is less; -1 and NaN where a query has fewer.
         """
         array, number, limit = self._batch(queries, metric, min_value, max_value)
         wanted = _inputs.positive(top_k, "top_k")
@@ -450,7 +447,7 @@ class VectorStore(Generic[T]):
         condition = None if where is None else _inputs.condition(where, params)
         return rows.handle.explain(array, _inputs.positive(top_k, "top_k"), number, limit, selected, condition)
 
-    # -------------------------------------------------------------------------------------------------------- selections
+    # ------------------------------------------------------------------------------------------------------- selections
 
     @staticmethod
     def _selection(
@@ -507,7 +504,7 @@ class VectorStore(Generic[T]):
         pairs, missing = self._rows.handle.facets(*self._selection(where, params, ids, within_rows), field)
         return Facet([(json.loads(text), number) for text, number in pairs], missing)
 
-    # ------------------------------------------------------------------------------------------------------------- files
+    # ------------------------------------------------------------------------------------------------------------ files
 
     def _read(self, path: Path, dimensions: int, normalize: bool | None, allow_pickle: bool) -> _rows.Rows:
         try:
@@ -557,8 +554,8 @@ class VectorStore(Generic[T]):
     def save(self, path: PathInput | None = None, *, compress: bool = False) -> None:
         """Writes the store to `path`, to which it is then bound, or to where it is bound. Deleted rows go for good.
 
-        The file is replaced as a whole: at every moment the path holds the old one or the new one. compress: a smaller file
-        that takes longer to open. Raises ValueError if there is no path.
+        The file is replaced as a whole: at every moment the path holds the old one or the new one. compress: a smaller
+        file that takes longer to open. Raises ValueError if there is no path.
         """
         with self._lock:
             target = self._file_path if path is None else _inputs.file_path(path)
@@ -591,7 +588,7 @@ class VectorStore(Generic[T]):
         if rows.dead:
             self._rows = _rows.of_archive(archive, self._normalize, self._threads)
 
-    # ---------------------------------------------------------------------------------------------------------- contexts
+    # --------------------------------------------------------------------------------------------------------- contexts
 
     def __enter__(self) -> "VectorStore[T]":
         """The store itself."""

@@ -1,7 +1,6 @@
 """Metadata of a declared schema: NumPy types, and rows brought into them without loss."""
 
 import base64
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -89,8 +88,6 @@ def _plain(value: Any, name: str) -> Any:
         return {"$bytes": base64.b64encode(value).decode()}
     if hasattr(value, "isoformat"):
         return value.isoformat()
-    if isinstance(value, float) and math.isinf(value):
-        raise ValueError(f"metadata: field {name!r}: pass infinities in a structured array")
     return value
 
 
@@ -98,7 +95,6 @@ def document_of_row(row: Any, names: Sequence[str]) -> dict[str, Any]:
     """For a row of a typed store. Raises for what only comes near a JSON value."""
     document = {name: _plain(value, name) for name, value in row_as_dict(row, names).items()}
     for name, value in document.items():
-        finite = not (isinstance(value, float) and math.isnan(value))
-        if finite and not _npvec.encode(value)[1]:
+        if not _npvec.encode(value)[1]:
             raise TypeError(f"metadata: field {name!r}: expected a value of its type, found {value!r}")
     return document

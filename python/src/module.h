@@ -105,7 +105,7 @@ typedef struct documents_argument {
 bool documents_read(PyObject *sequence, size_t count, documents_argument *documents);
 void documents_free(documents_argument *documents);
 
-/* ------------------------------------------------------------------------------------------- methods of the store -- */
+/* ------------------------------------------------------------------------------------------ methods of the store -- */
 
 PyObject *store_add(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 PyObject *store_upsert(PyObject *self, PyObject *const *arguments, Py_ssize_t count);

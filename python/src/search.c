@@ -49,7 +49,7 @@ static npv_status run(npv_store *store, const float *queries, size_t count, cons
     Py_END_ALLOW_THREADS return status;
 }
 
-/* -------------------------------------------------------------------------------------------------------- one query -- */
+/* ----------------------------------------------------------------------------------------------------- one query -- */
 
 typedef enum query_found { QUERY_FAILED = -1, QUERY_OTHER = 0, QUERY_READ = 1 } query_found;
 
@@ -152,8 +152,8 @@ fail:
 }
 
 /*
- * search(query, k, metric, threshold, rows, filter, maker of metadata, class of hits or None for tuples) -> list of hits,
- * or NotImplemented for a query that the package has to convert first.
+ * search(query, k, metric, threshold, rows, filter, maker of metadata, class of hits or None for tuples) -> list of
+ * hits, or NotImplemented for a query that the package has to convert first.
  */
 PyObject *store_search(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
     const store_object *const store = store_of(self);
@@ -183,7 +183,7 @@ end:
     return result;
 }
 
-/* ----------------------------------------------------------------------------------------------------- many queries -- */
+/* -------------------------------------------------------------------------------------------------- many queries -- */
 
 /* A row for each query; what it has no hits for is -1 and NaN. */
 static void fill(const npv_hits *hits, size_t k, int64_t *rows, double *scores) {

@@ -119,7 +119,7 @@ static void dealloc(PyObject *self) {
     Py_DECREF(type);
 }
 
-/* -------------------------------------------------------------------------------------------------- what it holds -- */
+/* ------------------------------------------------------------------------------------------------- what it holds -- */
 
 static bool get_info(PyObject *self, npv_info *info) {
     npv_store *const store = store_of(self)->store;

@@ -1,4 +1,4 @@
-"""The package as the essay and the original's 0.1 use it: file_path, metadata_schema, add_vectors, search, load, with."""
+"""The package as the essay and 0.1 of the original use it: file_path, metadata_schema, add_vectors, search, load."""
 
 import numpy as np
 import pytest
@@ -97,6 +97,12 @@ def test_fields_filter_and_old_views_stay_good(typed):
     assert list(before["year"]) == [2021, 2023, 2025] and len(typed.metadata) == 2003
 
 
+def test_rows_of_numbers_that_are_not_finite(typed):
+    typed.add([[1, 1]] * 2, [("x", 1, float("nan"), None), ("y", 2, -np.inf, np.datetime64("NaT"))])
+    assert np.isnan(typed.metadata["score"][3]) and typed.metadata["score"][4] == -np.inf
+    assert np.isnat(typed.metadata["when"][3:]).all()
+
+
 @pytest.mark.parametrize(
     "row",
     [
@@ -135,7 +141,13 @@ def test_a_value_that_does_not_fit_is_refused_and_never_cut(typed, row, error):
 
 @pytest.mark.parametrize(
     ("field", "kind", "value"),
-    [("title", "U40", "x" * 21), ("year", "i8", 2**40), ("year", "f8", 0.5), ("score", "f8", 1e300), ("when", "M8[s]", 1)],
+    [
+        ("title", "U40", "x" * 21),
+        ("year", "i8", 2**40),
+        ("year", "f8", 0.5),
+        ("score", "f8", 1e300),
+        ("when", "M8[s]", 1),
+    ],
 )
 def test_columns_of_other_types_are_converted_if_all_values_fit(typed, field, kind, value):
     kinds = {"when": "M8[D]", "title": "U5", "year": "i4", "score": "f4"} | {field: kind}

@@ -31,7 +31,7 @@ class Traitor:
 
 
 DATA = [
-    {"text": "ü\n\"\\\x00", "numbers": [0, -1, 2**63 - 1, 0.1, -0.0, 1e16, 5e-324, True, None], "nested": {"a": [{}]}},
+    {"text": 'ü\n"\\\x00', "numbers": [0, -1, 2**63 - 1, 0.1, -0.0, 1e16, 5e-324, True, None], "nested": {"a": [{}]}},
     [1, "two", [3]],
     "text",
     5,
@@ -78,10 +78,12 @@ def test_data_comes_back_with_its_types_and_needs_no_trust(tmp_path, compress):
     np.testing.assert_array_equal(opened.vectors, store.vectors)
 
 
-def test_json_metadata_is_written_by_the_library_and_mapped(tmp_path):
-    store_of(DATA[:5]).save(tmp_path / "json.npz")
+def test_json_metadata_is_written_by_the_library_and_mapped(tmp_path, monkeypatch):
+    monkeypatch.delattr("npvec._archive.write")
+    numbers = {"infinite": [float("inf"), -float("inf")], "long": [2**64, -(10**2464)], "nan": float("nan")}
+    store_of([*DATA[:5], numbers]).save(tmp_path / "json.npz")
     opened = VectorStore.open(tmp_path / "json.npz")
-    assert opened.info()["mapped"]
+    assert opened.info()["mapped"] and repr(opened.get(5)[1]) == repr(numbers)
     opened.get(0)
     opened.save()
     assert VectorStore.open(tmp_path / "json.npz").get(0)[1] == DATA[0]

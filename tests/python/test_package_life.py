@@ -19,7 +19,16 @@ RANDOM = np.random.default_rng(2)
 
 def run(program, *arguments):
     """Runs a program with warnings as errors, and returns what it prints."""
-    command = [sys.executable, "-W", "error", "-X", "faulthandler", "-c", textwrap.dedent(program), *map(str, arguments)]
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-X",
+        "faulthandler",
+        "-c",
+        textwrap.dedent(program),
+        *map(str, arguments),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0 and done.stderr == "", done.stderr
     return done.stdout
@@ -193,9 +202,17 @@ CALLS = {
     "views": lambda s, q: (s.vectors, s.metadata, len(s), s.info()),
     "upsert": lambda s, q: s.upsert(q[None], [{"n": 1, "t": ("x", np.int8(3), 2**70, "ü")}], ids=["3"]),
     "select": lambda s, q: (s.select("n > 2", order_by="n"), s.facet("n"), s.count("n = 1")),
-    "errors": lambda s, q: [fails(call) for call in (
-        lambda: s.cosine_search(q[:2]), lambda: s.cosine_search(q * 0), lambda: s.add(q[None], [1], ids=["1"]),
-        lambda: s.count("n >"), lambda: s.cosine_search(q, within_rows=[99]), lambda: s.delete())],
+    "errors": lambda s, q: [
+        fails(call)
+        for call in (
+            lambda: s.cosine_search(q[:2]),
+            lambda: s.cosine_search(q * 0),
+            lambda: s.add(q[None], [1], ids=["1"]),
+            lambda: s.count("n >"),
+            lambda: s.cosine_search(q, within_rows=[99]),
+            lambda: s.delete(),
+        )
+    ],
     "store": lambda s, q: VectorStore(2).add([[1, 2]], [{"a": [1, {"b": None}]}]),
 }
 

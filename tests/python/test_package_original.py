@@ -1,6 +1,6 @@
 """npvec.VectorStore and numpy_vector_store.VectorStore: the same programs, with the import changed.
 
-Every test runs with both, where the original is installed (it needs Python 3.11), so that none asks for more than it does.
+Every test runs with both where the original is installed (it needs Python 3.11), so that none asks for more than that.
 """
 
 import dataclasses
@@ -41,7 +41,7 @@ def axes(package, normalize):
 SEARCHES = ["cosine_search", "dot_search", "euclidean_search"]
 
 
-# ------------------------------------------------------------------------------------------------------------ searches
+# ------------------------------------------------------------------------------------------------------------- searches
 
 
 @pytest.mark.skipif(len(PACKAGES) == 1, reason="the original is not installed")
@@ -112,7 +112,7 @@ def test_zero_vectors_belong_to_raw_stores_and_not_to_cosine(package):
         store.cosine_search([3, 4])
 
 
-# -------------------------------------------------------------------------------------------------------------- errors
+# --------------------------------------------------------------------------------------------------------------- errors
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_get_takes_integers_and_returns_none_outside(axes):
             axes.get(index)
 
 
-# --------------------------------------------------------------------------------------------------------------- state
+# ---------------------------------------------------------------------------------------------------------------- state
 
 
 def test_configuration_is_read_only(package, axes, normalize):
@@ -286,7 +286,7 @@ def test_every_object_is_one_payload(package, payloads):
         assert found is expected[row] or (found == expected[row] and type(found) is type(expected[row]))
 
 
-# --------------------------------------------------------------------------------------------------------------- files
+# ---------------------------------------------------------------------------------------------------------------- files
 
 
 def test_save_binds_and_open_restores(package, axes, normalize, tmp_path, monkeypatch):

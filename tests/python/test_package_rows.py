@@ -12,7 +12,12 @@ from npvec import VectorStore
 RANDOM = np.random.default_rng(11)
 VECTORS = RANDOM.standard_normal((60, 8)).astype(np.float32)
 PAPERS = [
-    {"number": row, "year": 2000 + row % 7, "tags": ["even"] if row % 2 == 0 else ["odd", "x"], "by": {"name": f"n{row % 3}"}}
+    {
+        "number": row,
+        "year": 2000 + row % 7,
+        "tags": ["even"] if row % 2 == 0 else ["odd", "x"],
+        "by": {"name": f"n{row % 3}"},
+    }
     for row in range(60)
 ]
 
@@ -28,7 +33,7 @@ def rows_of(hits):
     return [hit.index for hit in hits]
 
 
-# ------------------------------------------------------------------------------------------------------------- filters
+# -------------------------------------------------------------------------------------------------------------- filters
 
 
 @pytest.mark.parametrize(
@@ -38,8 +43,11 @@ def rows_of(hits):
         ("year = ? AND tags CONTAINS ?", [2003, "x"], lambda p: p["year"] == 2003 and "x" in p["tags"]),
         ("year IN ?", [(2001, np.int64(2002))], lambda p: p["year"] in (2001, 2002)),
         ({"year": {"$in": np.array([2001, 2002])}}, None, lambda p: p["year"] in (2001, 2002)),
-        ({"by.name": "n1", "$or": [{"year": 2000}, {"tags": {"$contains": "x"}}]}, None,
-         lambda p: p["by"]["name"] == "n1" and (p["year"] == 2000 or "x" in p["tags"])),
+        (
+            {"by.name": "n1", "$or": [{"year": 2000}, {"tags": {"$contains": "x"}}]},
+            None,
+            lambda p: p["by"]["name"] == "n1" and (p["year"] == 2000 or "x" in p["tags"]),
+        ),
         ("number < 0", None, lambda p: False),
     ],
 )
@@ -99,7 +107,7 @@ def test_facets_count_values(papers):
     assert papers.facet("year", "number < 3").values == [(2000, 1), (2001, 1), (2002, 1)]
 
 
-# ----------------------------------------------------------------------------------------------------------------- ids
+# ------------------------------------------------------------------------------------------------------------------ ids
 
 
 def test_ids_are_text_integers_and_uuids():
@@ -164,7 +172,7 @@ def test_deleted_rows_close_up_beside_objects(papers, tmp_path):
     assert papers.get(9)[1] == {3, 4} and papers.row_of("p59") == 9
 
 
-# -------------------------------------------------------------------------------------------------------- many queries
+# --------------------------------------------------------------------------------------------------------- many queries
 
 
 @pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
@@ -200,7 +208,7 @@ def test_explain_says_what_a_search_read(papers):
     assert papers.info()["rows"] == 60 and "rows=60" in repr(papers)
 
 
-# -------------------------------------------------------------------------------------------------------------- arrays
+# --------------------------------------------------------------------------------------------------------------- arrays
 
 
 class Exporter:
