@@ -149,6 +149,18 @@ static npv_status check_parts(const npv_store *store, npv_journal_type type, con
     return NPV_OK;
 }
 
+/*
+ * What was written here mentions nothing twice, so it does not grow when it is read. A pickle that does would let a small
+ * journal fill the memory, record by record.
+ */
+static npv_status read_documents(const npv_journal_batch *parts, npv_documents *fragments, npv_error *error) {
+    const npv_status status = npv_pickle_read(parts->documents, parts->count, fragments, error);
+    if (status == NPV_OK && fragments->fragments_size > parts->documents.size)
+        return npv_fail(error, NPV_E_FORMAT, "its documents have %zu bytes, and in the journal only %zu",
+                        fragments->fragments_size, parts->documents.size);
+    return status;
+}
+
 /* `fragments` is used again and again: to make the memory of one takes longer than to read a row. */
 static npv_status replay_batch(npv_store *store, const npv_journal_record *record, npv_documents *fragments,
                                npv_error *error) {
@@ -159,7 +171,7 @@ static npv_status replay_batch(npv_store *store, const npv_journal_record *recor
     if (status == NPV_OK)
         status = check_parts(store, record->type, &parts, error);
     if (status == NPV_OK && parts.documents.data != NULL)
-        status = npv_pickle_read(parts.documents, parts.count, fragments, error);
+        status = read_documents(&parts, fragments, error);
     if (status == NPV_OK)
         status = point_at_ids(parts.ids, (size_t)parts.count, &ids, error);
     if (status == NPV_OK) {

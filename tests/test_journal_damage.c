@@ -250,6 +250,45 @@ static void batches_that_lie_are_refused(void **state) {
     free(payload);
 }
 
+static size_t find(const unsigned char *bytes, size_t size, const char *text, size_t length) {
+    size_t at = 0;
+    while (at + length <= size && memcmp(bytes + at, text, length) != 0)
+        at++;
+    assert_true(at + length <= size);
+    return at;
+}
+
+/* A pickle may mention one text many times; in a journal none does. */
+static void documents_that_grow_are_refused(void **state) {
+    (void)state;
+    const unsigned char *const first = whole.data + ends[3] + 40; /* change 4 adds rows, and documents last */
+    const size_t size = (size_t)(ends[4] - ends[3]) - 40;
+    const size_t pickle = find(first, size,
+                               "\x80\x04"
+                               "cnumpy",
+                               8),
+                 head = find(first, size, "](", 2) + 2;
+    const size_t tail = find(first, size, "etb.", 4), rows = (size_t)npv_get_u64(first);
+    unsigned char payload[4096] = {0};
+    memcpy(payload, first, head);
+    size_t end = head;
+    memcpy(payload + end, "X\xc8\0\0", 5); /* 200 bytes, remembered as number 0 */
+    memset(payload + end + 5, 'a', 200);
+    memcpy(payload + end + 205, "\x94](", 3);
+    end += 208;
+    for (int i = 0; i < 50; i++, end += 2)
+        memcpy(payload + end, "h", 2);
+    payload[end++] = 'e';
+    for (size_t i = 2; i < rows; i++)
+        payload[end++] = 'N';
+    memcpy(payload + end, first + tail, 4);
+    end += 4;
+    assert_true(rows >= 2);
+    npv_put_u64(payload + 24, end - pickle);
+    forge_record(3, NPV_JOURNAL_ADD, payload, (end + 7) / 8 * 8);
+    expect_refusal("in the journal only");
+}
+
 static void deletions_that_lie_are_refused(void **state) {
     (void)state;
     static const uint64_t lies[][4] = {
@@ -351,6 +390,7 @@ int main(void) {
         TEST(no_changed_byte_goes_unnoticed),
         TEST(the_error_says_what_is_intact),
         TEST(batches_that_lie_are_refused),
+        TEST(documents_that_grow_are_refused),
         TEST(deletions_that_lie_are_refused),
         TEST(a_record_that_was_copied_is_not_believed),
         TEST(many_headers_cost_no_more_than_the_file),
