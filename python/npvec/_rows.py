@@ -19,7 +19,8 @@ import numpy.typing as npt
 from . import _archive, _npvec, _typed
 
 _UNREAD = _npvec.UNREAD
-_DOCUMENTS, _TYPED = 1, 2
+_DOCUMENTS = 1  # a kind of metadata, in npvec.h
+_BLOCK = 1024  # rows whose metadata is read at once, where all is wanted
 
 # What the library's pickles of documents name: NumPy scalars.
 _ALLOWED = {
@@ -86,13 +87,24 @@ class Rows:
             return self.records()
         end = self.end
         if self._unread:
-            for row in range(end):
-                if self.objects[row] is _UNREAD and row not in self.dead:
-                    self.read(row)
+            for first in range(0, end, _BLOCK):
+                self._read_block(range(first, min(first + _BLOCK, end)))
             self._unread = False
         view = self.objects[:end]
         view.flags.writeable = False
         return view
+
+    def _read_block(self, block: range) -> None:
+        """Reads what has not been read of these rows. Pickles without a memo make one of a list by being put together."""
+        assert self.objects is not None
+        rows = [row for row in block if self.objects[row] is _UNREAD]
+        pickles = [None if row in self.dead else self.handle.pickle(row) for row in rows]
+        data = b"".join(b"N" if each is None else each[2:-1] for each in pickles)
+        made = _Documents(io.BytesIO(b"\x80\x04](" + data + b"e.")).load() if rows else []
+        with self._objects_lock:
+            for row, payload in zip(rows, made):
+                if self.objects[row] is _UNREAD:
+                    self._store(row, [payload])
 
     def read(self, row: int) -> Any:
         """The metadata of a row: as it was added, or as the file has it."""

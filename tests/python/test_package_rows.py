@@ -164,6 +164,14 @@ def test_deleted_rows_are_gone_and_numbers_close_up_on_save(papers, tmp_path):
         papers.delete()
 
 
+def test_deleted_rows_that_were_never_read_are_none(papers, tmp_path):
+    papers.save(tmp_path / "a.npz")
+    opened = VectorStore.open(tmp_path / "a.npz")
+    opened.delete(within_rows=[1, 3])
+    expected = [None if row in (1, 3) else paper for row, paper in enumerate(PAPERS)]
+    assert list(opened.metadata) == expected and opened.get(3) is None
+
+
 def test_deleted_rows_close_up_beside_objects(papers, tmp_path):
     papers.upsert([VECTORS[0]], [{3, 4}], ids=["p59"])
     papers.delete(within_rows=range(50))
