@@ -35,10 +35,15 @@ class _StoreOptions(_Options):
         ("normalize", c.c_int),
         ("threads", c.c_uint),
         ("no_codes", c.c_int),
-        ("reserved", c.c_int),
+        ("durability", c.c_int),
         ("fields", c.POINTER(_Field)),
         ("field_count", c.c_size_t),
     ]
+
+    def declare(self, fields):
+        if fields is not None:
+            texts = [_Field(name.encode(), kind.encode()) for name, kind in fields]
+            self.fields, self.field_count = (_Field * len(texts))(*texts), len(texts)
 
 
 class _SaveOptions(_Options):
@@ -153,16 +158,16 @@ class Store:
         """`fields`: a list of names and types."""
         handle = c.c_void_p()
         options = _StoreOptions(dimensions=dimensions, normalize=_NORMALIZE[normalize], threads=threads)
-        if fields is not None:
-            texts = [_Field(name.encode(), kind.encode()) for name, kind in fields]
-            options.fields, options.field_count = (_Field * len(texts))(*texts), len(texts)
+        options.declare(fields)
         _call("npv_create", c.byref(options), c.byref(handle))
         return cls(handle)
 
     @classmethod
-    def open(cls, path, dimensions=0, normalize=None, threads=0):
+    def open(cls, path, dimensions=0, normalize=None, threads=0, durability=0, fields=None):
         handle = c.c_void_p()
         options = _StoreOptions(dimensions=dimensions, normalize=_NORMALIZE[normalize], threads=threads)
+        options.durability = durability
+        options.declare(fields)
         _call("npv_open", os.fsencode(path), c.byref(options), c.byref(handle))
         return cls(handle)
 
