@@ -240,6 +240,7 @@ static void types_without_fields_for_us_are_unsupported(void **state) {
         {"[('a\\ud800', '<i4')]", "field 'a\\ud800' has a name that npvec does not read"},
         {"[('a\\N{DASH}', '<i4')]", "field 'a\\N{DASH}' has a name that npvec does not read"},
         {"[('a\\x1', '<i4')]", "field 'a\\x1' has a name that npvec does not read"},
+        {"[('a\\xg1', '<i4')]", "field 'a\\xg1' has a name that npvec does not read"},
         {"[('a\\U00110000', '<i4')]", "field 'a\\U00110000' has a name that npvec does not read"},
         {"[('', '|V4', (2,))]", "field '' is an array, where npvec reads single values"},
         {"[]", "its records have no fields"},
