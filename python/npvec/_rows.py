@@ -9,7 +9,8 @@ import io
 import os
 import pickle
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +103,8 @@ class Rows:
         data = b"".join(b"N" if each is None else each[2:-1] for each in pickles)
         made = _Documents(io.BytesIO(b"\x80\x04](" + data + b"e.")).load() if rows else []
         with self._objects_lock:
-            for row, payload in zip(rows, made):
-                if self.objects[row] is _UNREAD:
-                    self._store(row, [payload])
+            unread = [self.objects[row] is _UNREAD for row in rows]
+            self._store(compress(rows, unread), compress(made, unread))
 
     def read(self, row: int) -> Any:
         """The metadata of a row: as it was added, or as the file has it."""
@@ -118,17 +118,17 @@ class Rows:
         made = None if data is None else _Documents(io.BytesIO(data)).load()
         with self._objects_lock:
             if self.objects[row] is _UNREAD:
-                self._store(row, [made])
+                self._store([row], [made])
             return self.objects[row]
 
     # ----------------------------------------------------------------------------------------------------------- writes
 
-    def _store(self, first: int, payloads: Sequence[Any]) -> None:
+    def _store(self, rows: Iterable[int], payloads: Iterable[Any]) -> None:
         objects = self.objects
         assert objects is not None
         objects.flags.writeable = True
         try:
-            for row, payload in enumerate(payloads, first):
+            for row, payload in zip(rows, payloads):
                 objects[row] = payload
         finally:
             objects.flags.writeable = False
@@ -173,7 +173,7 @@ class Rows:
             # Before the library has the rows, so that whoever finds them finds these, too.
             self._reserve(self.end + count)
             with self._objects_lock:
-                self._store(self.end, self._objects_of(payloads, count))
+                self._store(range(self.end, self.end + count), self._objects_of(payloads, count))
         self.handle.add(vectors, documents, ids, None if records is None else records.view(np.uint8))
         self.end += count
 
@@ -183,13 +183,13 @@ class Rows:
         if self.objects is not None:
             self._reserve(self.end + count)
             with self._objects_lock:
-                self._store(self.end, [_UNREAD if self.dtype.names is None else None] * count)
+                waiting = _UNREAD if self.dtype.names is None else None
+                self._store(range(self.end, self.end + count), [waiting] * count)
         found = self.handle.upsert(vectors, documents, ids, None if records is None else records.view(np.uint8))
         rows = np.frombuffer(found, np.int64)
         if self.objects is not None:
             with self._objects_lock:
-                for row, payload in zip(rows.tolist(), self._objects_of(payloads, count)):
-                    self._store(row, [payload])
+                self._store(rows.tolist(), self._objects_of(payloads, count))
         self.end = self.handle.size()[1]
         return rows
 
