@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "forge.h"
 #include "npvec.h"
 
 static npv_store *store;
@@ -26,7 +27,8 @@ static int set_up(void **state) {
     batch.vectors = vectors;
     batch.documents = documents;
     batch.ids = ids;
-    return npv_create(&options, &store, NULL) != NPV_OK || npv_add(store, &batch, NULL, NULL) != NPV_OK ||
+    return forge_setup(state) != 0 || npv_create(&options, &store, NULL) != NPV_OK ||
+                   npv_add(store, &batch, NULL, NULL) != NPV_OK ||
                    npv_filter_new("n = 1", NULL, &filter, NULL) != NPV_OK
                ? -1
                : 0;
@@ -36,7 +38,7 @@ static int tear_down(void **state) {
     (void)state;
     npv_filter_free(filter);
     npv_close(store);
-    return 0;
+    return forge_teardown(state);
 }
 
 /* Also without a place for the error, and the store is as it was. */
@@ -268,6 +270,39 @@ static void nothing_may_be_added_and_too_much_may_not_be_asked(void **state) {
     expect(npv_get_fields(store, 0, names, TOO_MANY, &json, &error), NPV_E_LIMIT, "expected at most 1024 fields");
 }
 
+static void files_that_cannot_be_written_to_are_not_opened_for_it(void **state) {
+    (void)state;
+    static const npv_field field = {"text", "U2"};
+    npv_buffer vectors =
+        forge_npy(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2)}", "\0\0\x80\x3f\0\0\0", 8);
+    const npv_bytes all = {vectors.data, vectors.size};
+    const forged_member members[] = {{"vectors.npy", all, false}, {"more.npy", all, false}};
+    npv_buffer zip = forge_zip(members, 2, "");
+    npv_store_options options = NPV_STORE_OPTIONS_INIT;
+    npv_store *opened = NULL;
+    const char *const path = forge_path("a.npz");
+    options.durability = NPV_DURABILITY_OS;
+    expect(npv_open(forge_path("a.npy"), &options, &opened, &error), NPV_E_ARGUMENT, "a name that ends in .npz");
+    expect(npv_open(path, &options, &opened, &error), NPV_E_IO, "dimensions would be needed to create it");
+    forge_write(path, (npv_bytes){zip.data, zip.size});
+    expect(npv_open(path, &options, &opened, &error), NPV_E_UNSUPPORTED, "would lose its member 'more.npy'");
+    free(zip.data);
+    zip = forge_zip(members, 1, "");
+    forge_write(path, (npv_bytes){zip.data, zip.size});
+    options.fields = &field;
+    options.field_count = 1;
+    expect(npv_open(path, &options, &opened, &error), NPV_E_ARGUMENT,
+           "expected typed fields [('text', '<U2')], found none");
+    options.durability = NPV_DURABILITY_OFF;
+    expect(npv_open(path, &options, &opened, &error), NPV_E_ARGUMENT, "expected no typed fields, which the file says");
+    options.durability = (npv_durability)77;
+    expect(npv_open(path, &options, &opened, &error), NPV_E_UNSUPPORTED, "expected a durability of 0 to");
+    assert_null(opened);
+    assert_int_equal(forge_count(""), 1); /* and no journals were left */
+    free(zip.data);
+    free(vectors.data);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(null_is_refused_where_something_must_be),
@@ -279,6 +314,7 @@ int main(void) {
         cmocka_unit_test(what_one_kind_of_store_has_another_refuses),
         cmocka_unit_test(limits_are_of_their_metric),
         cmocka_unit_test(nothing_may_be_added_and_too_much_may_not_be_asked),
+        cmocka_unit_test(files_that_cannot_be_written_to_are_not_opened_for_it),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
