@@ -1,15 +1,21 @@
-"""What the modules for LangChain, LlamaIndex and Haystack share: conditions of two values, and choosing diverse rows.
+"""What the modules for LangChain, LlamaIndex and Haystack share: rows of documents, conditions of two values, diversity.
+
+A row's metadata is the document's own, with its text under a key beside it, so that one file serves all three.
 
 The filters of frameworks know true and false only: what is not equal to 5 is also what is missing. Those of the library
 know NULL as well (docs/filters.md), so that a condition and its opposite are two filters here, each true where the other
 is not. Values go into filters as JSON, never into text.
 """
 
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from ._inputs import PathInput, file_path
+from ._store import VectorStore
 
 Filter = dict[str, Any]
 
@@ -30,6 +36,70 @@ def missing_package(extra: str, error: ImportError) -> ImportError:
         f"npvec.{extra.replace('-', '_')}: expected its framework, found: {error}; say: pip install 'npvec[{extra}]'",
         name=error.name,
     )
+
+
+# ----------------------------------------------------------------------------------------------------------------- rows
+
+
+class Documents:
+    """The store of a file or in memory, made when the first vectors come unless `dimensions` are known."""
+
+    def __init__(
+        self,
+        path: PathInput | None,
+        store: VectorStore[Any] | None = None,
+        *,
+        text_key: str = "text",
+        allow_pickle: bool = False,
+        dimensions: int | None = None,
+        normalize: bool = True,
+    ) -> None:
+        if path is not None and store is not None:
+            raise ValueError("expected a path or a store, found both")
+        self._lock = threading.Lock()
+        self.path = None if path is None else file_path(path)
+        self.text_key = text_key
+        self.store = store
+        if self.path is not None and self.path.exists():
+            self.store = VectorStore.open(self.path, allow_pickle=allow_pickle)
+        elif store is None and dimensions is not None:
+            self.store = VectorStore(dimensions, normalize=normalize)
+
+    def __len__(self) -> int:
+        return 0 if self.store is None else len(self.store)
+
+    def row(self, text: str | None, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        """Metadata as it is stored."""
+        if self.text_key in metadata:
+            raise ValueError(
+                f"metadata: expected no key {self.text_key!r}, which is for the text; choose another as text_key"
+            )
+        return {**metadata} if text is None else {self.text_key: text, **metadata}
+
+    def parts(self, metadata: Any) -> tuple[str | None, dict[str, Any]]:
+        """Text and metadata of a row, whoever made it."""
+        fields = dict(metadata) if isinstance(metadata, Mapping) else {"metadata": metadata}
+        text = fields.pop(self.text_key, None)
+        return None if text is None else str(text), fields
+
+    def upsert(self, vectors: Any, rows: Sequence[dict[str, Any]], ids: Sequence[str]) -> None:
+        """Of rows with the same id the last stays."""
+        array = np.asarray(vectors, np.float32)
+        if array.ndim != 2 or len(array) != len(ids):
+            raise ValueError(f"vectors: expected {len(ids)} of one length, found an array of shape {array.shape}")
+        with self._lock:
+            if self.store is None:
+                self.store = VectorStore(array.shape[1])
+        last = {name: position for position, name in enumerate(ids)}
+        kept = list(last.values())
+        self.store.upsert(array[kept], [rows[position] for position in kept], ids=last)
+
+    def save(self, path: PathInput | None) -> None:
+        """Writes the file, and is bound to it."""
+        if self.store is None:
+            raise ValueError("save: expected documents, found none yet, so that dimensions are unknown")
+        self.store.save(self.path if path is None else path)
+        self.path = self.store.file_path
 
 
 # ----------------------------------------------------------------------------------------------------------- conditions

@@ -1,16 +1,17 @@
 """A LangChain vector store in one .npz file. `pip install 'npvec[langchain]'`."""
 
-import threading
+# The package passes mypy --strict also where the framework is not installed.
+# mypy: disable-error-code="import-not-found, misc, no-any-return"
+
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from . import VectorStore as Store
-from ._frameworks import diverse, missing_package
-from ._inputs import PathInput, Where, file_path
+from ._frameworks import Documents, diverse, missing_package
+from ._inputs import PathInput, Where
 
 try:
     from langchain_core.documents import Document
@@ -49,15 +50,8 @@ class NpvecVectorStore(VectorStore):
 
         allow_pickle: as of VectorStore.open, for files with metadata that is not JSON.
         """
-        if path is not None and store is not None:
-            raise ValueError("NpvecVectorStore: expected a path or a store, found both")
         self._embedding = embedding
-        self._path = None if path is None else file_path(path)
-        self._text_key = text_key
-        self._lock = threading.Lock()
-        self._store = store
-        if self._path is not None and self._path.exists():
-            self._store = Store.open(self._path, allow_pickle=allow_pickle)
+        self._documents = Documents(path, store, text_key=text_key, allow_pickle=allow_pickle)
 
     @classmethod
     def from_texts(
@@ -97,11 +91,11 @@ class NpvecVectorStore(VectorStore):
     @property
     def store(self) -> Store[Any] | None:
         """The rows, for all that npvec can do; None before the first are added."""
-        return self._store
+        return self._documents.store
 
     def __len__(self) -> int:
         """How many documents there are."""
-        return 0 if self._store is None else len(self._store)
+        return len(self._documents)
 
     def __bool__(self) -> bool:
         """A store is true when it is empty, too."""
@@ -109,11 +103,7 @@ class NpvecVectorStore(VectorStore):
 
     def save(self, path: PathInput | None = None) -> None:
         """Writes the file `path`, or the one of before. Raises ValueError if there is none."""
-        target = self._path if path is None else file_path(path)
-        if self._store is None:
-            raise ValueError("save: expected documents, found none yet, so that dimensions are unknown")
-        self._store.save(target)
-        self._path = self._store.file_path
+        self._documents.save(path)
 
     # --------------------------------------------------------------------------------------------------- add and delete
 
@@ -127,28 +117,8 @@ class NpvecVectorStore(VectorStore):
         for what, values in (("metadatas", some), ("ids", names)):
             if len(values) != len(given):
                 raise ValueError(f"{what}: expected {len(given)}, one a text, found {len(values)}")
-        rows = []
-        for text, metadata in zip(given, some):
-            if self._text_key in metadata:
-                raise ValueError(
-                    f"metadata: expected no key {self._text_key!r}, which is for the text; choose another as text_key"
-                )
-            rows.append({self._text_key: text, **metadata})
+        rows = [self._documents.row(text, metadata) for text, metadata in zip(given, some)]
         return given, rows, [name or str(uuid.uuid4()) for name in names]
-
-    def _upsert(self, vectors: Sequence[Sequence[float]], rows: list[dict[str, Any]], ids: list[str]) -> list[str]:
-        if not ids:
-            return []
-        last = {name: position for position, name in enumerate(ids)}
-        array = np.asarray(vectors, np.float32)
-        if array.ndim != 2 or len(array) != len(ids):
-            raise ValueError(f"embedding: expected {len(ids)} vectors of one length, found shape {array.shape}")
-        with self._lock:
-            if self._store is None:
-                self._store = Store(array.shape[1])
-        kept = list(last.values())
-        self._store.upsert(array[kept], [rows[position] for position in kept], ids=last)
-        return ids
 
     def add_texts(
         self,
@@ -160,7 +130,9 @@ class NpvecVectorStore(VectorStore):
     ) -> list[str]:
         """Adds texts, or replaces those whose ids are there, and returns all ids."""
         given, rows, names = self._rows_of(texts, metadatas, ids)
-        return self._upsert(self._embedding.embed_documents(given), rows, names) if given else []
+        if given:
+            self._documents.upsert(self._embedding.embed_documents(given), rows, names)
+        return names
 
     async def aadd_texts(
         self,
@@ -172,10 +144,10 @@ class NpvecVectorStore(VectorStore):
     ) -> list[str]:
         """`add_texts`, with the asynchronous embedding."""
         given, rows, names = self._rows_of(texts, metadatas, ids)
-        if not given:
-            return []
-        vectors = await self._embedding.aembed_documents(given)
-        return await run_in_executor(None, self._upsert, vectors, rows, names)
+        if given:
+            vectors = await self._embedding.aembed_documents(given)
+            await run_in_executor(None, self._documents.upsert, vectors, rows, names)
+        return names
 
     def delete(
         self,
@@ -186,34 +158,33 @@ class NpvecVectorStore(VectorStore):
         **kwargs: Any,
     ) -> bool:
         """Deletes documents by ids or by a condition, or all if there is neither. Ids that are not there are passed over."""
-        if self._store is None:
-            return True
-        if ids is None and filter is None:
-            self._store.clear()
-        else:
-            self._store.delete(ids, where=filter, params=params)
+        if self.store is not None:
+            if ids is None and filter is None:
+                self.store.clear()
+            else:
+                self.store.delete(ids, where=filter, params=params)
         return True
 
     # --------------------------------------------------------------------------------------------------- get and search
 
-    def _document(self, row: int, metadata: Any) -> Document:
-        assert self._store is not None
-        fields = dict(metadata) if isinstance(metadata, dict) else {"metadata": metadata}
-        text = fields.pop(self._text_key, "")
-        return Document(id=self._store.id_of(row), page_content=str(text), metadata=fields)
+    def _document(self, name: str | None, metadata: Any) -> Document:
+        text, fields = self._documents.parts(metadata)
+        return Document(id=name, page_content=text or "", metadata=fields)
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents with these ids, in their order; those that are not there are left out."""
-        found = [] if self._store is None else [(name, self._store.row_of(name)) for name in ids]
-        rows = [(row, self._store.get(row)) for _, row in found if self._store is not None and row is not None]
-        return [self._document(row, got[1]) for row, got in rows if got is not None]
+        if self.store is None:
+            return []
+        found = [(name, self.store.get(id=name)) for name in ids]
+        return [self._document(name, row[1]) for name, row in found if row is not None]
 
     def _hits(
         self, vector: npt.ArrayLike, k: int, filter: Where | None, params: Sequence[Any] | None
-    ) -> list[tuple[int, float, Any]]:
-        if self._store is None:
+    ) -> list[tuple[int, float, Document]]:
+        if self.store is None:
             return []
-        return self._store.search(vector, k, -float("inf"), where=filter, params=params)
+        hits = self.store.search(vector, k, -float("inf"), where=filter, params=params)
+        return [(row, score, self._document(self.store.id_of(row), metadata)) for row, score, metadata in hits]
 
     def similarity_search_with_score_by_vector(
         self,
@@ -225,8 +196,7 @@ class NpvecVectorStore(VectorStore):
         **kwargs: Any,
     ) -> list[tuple[Document, float]]:
         """The `k` documents nearest to a vector, with their cosines, best first."""
-        hits = self._hits(embedding, k, filter, params)
-        return [(self._document(row, metadata), score) for row, score, metadata in hits]
+        return [(document, score) for _, score, document in self._hits(embedding, k, filter, params)]
 
     def similarity_search_by_vector(self, embedding: list[float], k: int = 4, **kwargs: Any) -> list[Document]:
         """The `k` documents nearest to a vector. kwargs: filter, params."""
@@ -268,11 +238,10 @@ class NpvecVectorStore(VectorStore):
     ) -> list[Document]:
         """`k` of the `fetch_k` nearest documents, near the vector (lambda_mult 1) and unlike each other (0)."""
         hits = self._hits(embedding, fetch_k, filter, params)
-        if self._store is None or not hits:
+        if self.store is None or not hits:
             return []
-        vectors = self._store.vectors[[row for row, _, _ in hits]]
-        chosen = diverse(embedding, vectors, k, lambda_mult)
-        return [self._document(hits[position][0], hits[position][2]) for position in chosen]
+        vectors = self.store.vectors[[row for row, _, _ in hits]]
+        return [hits[position][2] for position in diverse(embedding, vectors, k, lambda_mult)]
 
     def max_marginal_relevance_search(
         self, query: str, k: int = 4, fetch_k: int = 20, lambda_mult: float = 0.5, **kwargs: Any
