@@ -43,7 +43,8 @@ class VectorStore(Generic[T]):
     any order. ids: ids of rows; those that no row has are passed over.
 
     Errors. TypeError: an argument of the wrong kind. ValueError: of the right kind with a wrong value; FilterError, one
-    of them: a condition that cannot be understood. IndexError: a row number outside the store. OSError: files.
+    of them: a condition that cannot be understood. IndexError: a row number outside the store. LookupError: a condition
+    on a field that the schema lacks. OSError: files.
     """
 
     def __init__(
@@ -142,6 +143,25 @@ class VectorStore(Generic[T]):
 
     def __repr__(self) -> str:
         return f"VectorStore(dimensions={self._dimensions}, normalize={self._normalize}, rows={len(self)})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copy: the rows, without deleted ones, and the path to which the store is bound."""
+        with self._lock:
+            archive = self._rows.archive(self._dimensions, self._normalize)
+            return {
+                "archive": tuple(archive),
+                "path": self._file_path,
+                "allow_pickle": self._allow_pickle,
+                "threads": self._threads,
+                "dtype": self._dtype,
+            }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        archive = _archive.Archive(*state["archive"])
+        self._threads = state["threads"]
+        rows = _rows.of_archive(archive, archive.normalize, self._threads)
+        info = rows.handle.info()
+        self._set(rows, info[2], info[3], state["path"], state["allow_pickle"], state["dtype"])
 
     def info(self) -> dict[str, Any]:
         """What the library says of itself: rows, whether vectors are mapped, kernels, threads, and so on."""

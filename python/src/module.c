@@ -16,6 +16,9 @@ PyObject *raise_error(module_state *state, const npv_error *error) {
     case NPV_E_IO:
         type = PyExc_OSError;
         break;
+    case NPV_E_BUSY:
+        type = PyExc_BlockingIOError;
+        break;
     case NPV_E_UNSUPPORTED:
         type = state->unsupported_error;
         break;

@@ -1,5 +1,7 @@
 """The package as the essay and 0.1 of the original use it: file_path, metadata_schema, add_vectors, search, load."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -158,6 +160,13 @@ def test_columns_of_other_types_are_converted_if_all_values_fit(typed, field, ki
     with pytest.raises(ValueError, match=f"row 2: field '{field}'"):
         typed.add(np.ones((3, 2)), rows)
     assert len(typed) == 6
+
+
+def test_typed_stores_can_be_copied_and_know_their_fields(typed):
+    other = copy.deepcopy(typed)
+    assert other.metadata.tobytes() == typed.metadata.tobytes() and other.get(1)[1]["year"] == 2023
+    with pytest.raises(LookupError, match="yaer"):
+        typed.count("yaer = 2023")
 
 
 def test_typed_files_are_structured_arrays(typed, tmp_path):

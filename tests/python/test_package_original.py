@@ -3,8 +3,10 @@
 Every test runs with both where the original is installed (it needs Python 3.11), so that none asks for more than that.
 """
 
+import copy
 import dataclasses
 import os
+import pickle
 
 import numpy as np
 import pytest
@@ -250,6 +252,20 @@ def test_get_returns_a_copy_of_the_vector(axes):
     vector, _ = axes.get(0)
     vector[:] = 5
     assert axes.vectors[0, 0] == 1
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda store: pickle.loads(pickle.dumps(store))])
+def test_a_store_can_be_copied(axes, again):
+    other = again(axes)
+    np.testing.assert_array_equal(other.vectors, axes.vectors)
+    assert list(other.metadata) == list(axes.metadata) and other.normalize is axes.normalize
+    assert [hit.index for hit in other.cosine_search([1, 0, 0], top_k=2)] == [0, 3]
+
+
+def test_adding_nothing_changes_nothing(package, axes):
+    axes.add(np.empty((0, 3)), [])
+    axes.add(np.empty((0, 3), np.float32), np.array([], dtype=object))
+    assert len(axes) == 4 and len(package.VectorStore(3).vectors) == 0
 
 
 def test_clear_leaves_an_empty_store_of_the_same_kind(axes, normalize):
