@@ -8,6 +8,7 @@
 #include "report.h"
 
 extern const cli_command cli_add;
+extern const cli_command cli_compact;
 extern const cli_command cli_count;
 extern const cli_command cli_create;
 extern const cli_command cli_delete;
@@ -15,8 +16,10 @@ extern const cli_command cli_export;
 extern const cli_command cli_facet;
 extern const cli_command cli_get;
 extern const cli_command cli_info;
+extern const cli_command cli_repair;
 extern const cli_command cli_search;
 extern const cli_command cli_upsert;
+extern const cli_command cli_verify;
 
 /* Opens the store or ends the process. */
 npv_store *cli_open_store(const char *path);

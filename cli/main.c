@@ -8,8 +8,9 @@
 
 #include "commands.h"
 
-static const cli_command *const COMMANDS[] = {&cli_create, &cli_add,   &cli_upsert, &cli_search, &cli_get,
-                                              &cli_count,  &cli_facet, &cli_delete, &cli_info,   &cli_export};
+static const cli_command *const COMMANDS[] = {&cli_create, &cli_add,    &cli_upsert, &cli_search, &cli_get,
+                                              &cli_count,  &cli_facet,  &cli_delete, &cli_info,   &cli_export,
+                                              &cli_verify, &cli_repair, &cli_compact};
 
 #define COMMAND_COUNT (sizeof COMMANDS / sizeof *COMMANDS)
 
@@ -32,7 +33,7 @@ static void print_help(void) {
            "Options:\n"
            "  --help     this text\n"
            "  --version  the version of npvec\n\n"
-           "Exit status: 0 done, 1 nothing found, 2 error.\n");
+           "Exit status: 0 done, 1 nothing found, or something wrong, 2 error.\n");
 }
 
 static const cli_command *find_command(const char *name) {
@@ -60,7 +61,9 @@ static int help(int argc, char **argv) {
 
 static int run(int argc, char **argv) {
     if (argc < 2)
-        cli_fail_usage("expected a command: create, add, upsert, search, get, count, facet, delete, info or export");
+        cli_fail_usage(
+            "expected a command: create, add, upsert, search, get, count, facet, delete, info, export, verify, "
+            "repair or compact");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_help();
         return CLI_DONE;

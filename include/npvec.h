@@ -285,6 +285,47 @@ NPV_API npv_status npv_get_info(npv_store *store, npv_info *info, npv_error *err
 /* Rows in the store, without deleted ones. The store must not be NULL. O(1). */
 NPV_API uint64_t npv_count(npv_store *store);
 
+/* Takes a line of what was found: valid during the call, no line feed. */
+typedef void npv_report(void *context, const char *line);
+
+typedef struct npv_verification {
+    size_t size;           /* sizeof(npv_verification), set by the caller */
+    uint64_t findings;     /* things that are wrong */
+    uint64_t rows;         /* that can be had: what npv_repair saves */
+    uint64_t rows_partial; /* of these, without the document, record or id that they had, as far as that is known */
+    uint64_t rows_lost;    /* as far as they can be counted */
+} npv_verification;
+
+/*
+ * Reads everything in the file at `path` and in its journal, and checks it: the directory of the archive against the
+ * members, the CRC-32 of each, headers and shapes against each other, that vectors are finite and, where the store
+ * normalises, of unit length, documents, records, ids, and each change of the journal. Each thing that is wrong is told
+ * to `report` (may be NULL) with its place, and counted in *result (may be NULL). Lines that are not counted say what is
+ * worth knowing and no damage, such as the end of a change that a crash left unfinished. Changes nothing, locks nothing,
+ * and may run beside a writer: it checks the store as it was at one moment.
+ *
+ * NPV_OK with findings 0: everything is sound. Errors are for files that cannot be checked: NPV_E_IO, NPV_E_MEMORY,
+ * NPV_E_FORMAT for a file in which there is nothing of a store, NPV_E_UNSUPPORTED for what npvec does not read. Time is
+ * that of reading the files; memory that of documents, records, ids and journal, and of vectors that cannot be mapped.
+ */
+NPV_API npv_status npv_verify(const char *path, npv_report *report, void *context, npv_verification *result,
+                              npv_error *error);
+
+/*
+ * Saves what can be had of the store at `from`, journal included, to a new file `to`, and tells `report` all that
+ * npv_verify does, with rows, ids and bytes that are lost. Nothing is ever overwritten: NPV_E_EXISTS if there is a file
+ * `to` or a journal of it. Rows close up, as with npv_save, so their numbers may be others.
+ *
+ * A CRC-32 says that a member is damaged, not where. Of damaged vectors those rows are saved that are finite and, where
+ * the store normalises, of unit length; of damaged documents those before the first one that cannot be read, or all if
+ * all can; of damaged ids those that are text and there once. So a row saved from a damaged member may be a wrong one:
+ * the report says which members are damaged. What is saved from sound members and changes is as it was.
+ *
+ * NPV_E_FORMAT if no vectors can be had; then there is no file `to`.
+ */
+NPV_API npv_status npv_repair(const char *from, const char *to, npv_report *report, void *context,
+                              npv_verification *result, npv_error *error);
+
 /* -------------------------------------------------------------------------------------------------------- Rows -- */
 
 typedef struct npv_batch {

@@ -221,8 +221,8 @@ static npv_status replay_deletion(npv_store *store, const npv_journal_record *re
     return status;
 }
 
-static npv_status replay_record(npv_store *store, const npv_journal_record *record, npv_documents *fragments,
-                                npv_error *error) {
+npv_status npv_replay_record(npv_store *store, const npv_journal_record *record, npv_documents *fragments,
+                             npv_error *error) {
     switch (record->type) {
     case NPV_JOURNAL_ADD:
     case NPV_JOURNAL_UPSERT:
@@ -263,7 +263,7 @@ static npv_status replay_next(npv_store *store, npv_journal_reader *reader, npv_
         return fail_in_journal(store, status, &wrong, error);
     if (!*found)
         return NPV_OK;
-    status = replay_record(store, &record, fragments, &wrong);
+    status = npv_replay_record(store, &record, fragments, &wrong);
     store->own_changes = false;
     if (status != NPV_OK)
         return fail_in_record(reader, status, &wrong, error);

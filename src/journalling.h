@@ -23,4 +23,8 @@ npv_status npv_journal_clearing(npv_store *store, npv_error *error);
  */
 npv_status npv_store_replay(npv_store *store, npv_journal_reader *reader, bool *changed, npv_error *error);
 
+/* One of them; all of it is done or nothing. `fragments` is empty, and stays so: memory that is used again. */
+npv_status npv_replay_record(npv_store *store, const npv_journal_record *record, npv_documents *fragments,
+                             npv_error *error);
+
 #endif

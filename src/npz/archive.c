@@ -243,7 +243,7 @@ static bool has_id(const npv_archive_mark *mark) {
 }
 
 /* Reads loosely, then accepts only what is spelled as format_mark would spell it. */
-static bool parse_mark(npv_bytes comment, npv_archive_mark *mark) {
+bool npv_archive_parse_mark(npv_bytes comment, npv_archive_mark *mark) {
     char text[MARK_SIZE + 1] = "";
     if (comment.size > MARK_SIZE)
         return false;
@@ -273,7 +273,7 @@ static void read_mark(const npv_archive *archive, npv_archive_facts *facts) {
     char why[NPV_SHOWN];
     const bool ours = archive->zip.count == (facts->ids ? 6 : 5) && facts->unknown[0] == '\0' &&
                       npv_npy_is_native(&archive->vectors_header, why) && !archive->vectors_header.fortran_order;
-    facts->marked = ours && parse_mark(archive->zip.comment, &facts->mark);
+    facts->marked = ours && npv_archive_parse_mark(archive->zip.comment, &facts->mark);
 }
 
 /* Decided by content: the name of a file says nothing. */
@@ -386,8 +386,8 @@ npv_status npv_archive_read_documents(npv_archive *archive, npv_documents *docum
     return in_member(archive, archive->metadata, status, error);
 }
 
-static npv_status read_schema(const npv_zip_member *member, npv_buffer *descr, npv_record_schema *schema,
-                              npv_error *error) {
+npv_status npv_archive_schema_of(const npv_zip_member *member, npv_buffer *descr, npv_record_schema *schema,
+                                 npv_error *error) {
     npv_zip_reader reader;
     npv_npy_header header;
     npv_status status = npv_zip_reader_open(member, &reader, error);
@@ -408,7 +408,7 @@ static npv_status read_schema(const npv_zip_member *member, npv_buffer *descr, n
 npv_status npv_archive_read_schema(npv_archive *archive, npv_record_schema *schema, npv_error *error) {
     assert(archive->metadata != NULL && !archive->metadata_header.objects);
     npv_buffer descr = {NULL, 0, 0};
-    const npv_status status = read_schema(archive->metadata, &descr, schema, error);
+    const npv_status status = npv_archive_schema_of(archive->metadata, &descr, schema, error);
     free(descr.data);
     return in_member(archive, archive->metadata, status, error);
 }

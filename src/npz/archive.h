@@ -24,6 +24,9 @@ typedef struct npv_archive_mark {
 /* The mark of the next save: generation + 1, with a store id drawn at random if there is none. */
 npv_status npv_archive_next_mark(npv_archive_mark *mark, npv_error *error);
 
+/* The mark that a comment is; false if it is none. */
+bool npv_archive_parse_mark(npv_bytes comment, npv_archive_mark *mark);
+
 /* What is known of an opened file before any vector or document is read. */
 typedef struct npv_archive_facts {
     uint64_t rows;
@@ -55,6 +58,12 @@ npv_status npv_archive_read_documents(npv_archive *archive, npv_documents *docum
 
 /* The type of the records (metadata == NPV_METADATA_TYPED), perhaps one that is not read: npv_schema_unread. */
 npv_status npv_archive_read_schema(npv_archive *archive, npv_record_schema *schema, npv_error *error);
+
+struct npv_zip_member;
+
+/* The same of a member alone; `descr` is empty, and the caller's to free. */
+npv_status npv_archive_schema_of(const struct npv_zip_member *member, npv_buffer *descr, npv_record_schema *schema,
+                                 npv_error *error);
 
 /* Reads the records, of that type, into the empty `records`, and checks them. On failure it is left empty. */
 npv_status npv_archive_read_records(npv_archive *archive, const npv_record_schema *schema, npv_array *records,

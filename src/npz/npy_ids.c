@@ -77,6 +77,18 @@ npv_status npv_npy_read_ids(npv_source source, const npv_npy_header *header, npv
     return status;
 }
 
+npv_status npv_npy_salvage_ids(npv_source source, const npv_npy_header *header, uint64_t rows, npv_ids *ids,
+                               npv_error *error) {
+    unsigned char item[NPV_MAX_ID_BYTES * NPV_NPY_CHARACTER];
+    npv_status status = NPV_OK;
+    for (uint64_t row = 0; row < rows && status != NPV_E_MEMORY && header->item_size > 0; row++) {
+        if (source.read(source.context, item, (size_t)header->item_size, NULL) != NPV_OK)
+            return NPV_OK;
+        status = take_id(item, header, row, ids, error);
+    }
+    return status == NPV_E_MEMORY ? status : NPV_OK;
+}
+
 /* ----------------------------------------------------------------------------------------------------- Writing -- */
 
 /* Characters of one id; written to `item`, if it is not NULL. */

@@ -13,6 +13,10 @@ npv_status npv_npy_check_ids(const npv_npy_header *header, uint64_t rows, npv_er
 /* Reads the data of checked ids into the empty `ids`. Empty text is no id. Messages name the rows. */
 npv_status npv_npy_read_ids(npv_source source, const npv_npy_header *header, npv_ids *ids, npv_error *error);
 
+/* The same as far as the source goes, for at most `rows`; ids that are none, or are there already, are left out. */
+npv_status npv_npy_salvage_ids(npv_source source, const npv_npy_header *header, uint64_t rows, npv_ids *ids,
+                               npv_error *error);
+
 /* Characters of the longest id. */
 size_t npv_npy_id_characters(const npv_ids *ids);
 

@@ -32,6 +32,16 @@ npv_status npv_pickle_read(npv_bytes pickle, uint64_t rows, npv_documents *docum
 /* Writes the documents of these rows (NULL: all) as such a pickle: protocol 4, loads in NumPy 1.x and 2.x. */
 npv_status npv_pickle_write(const npv_documents *documents, const uint64_t *rows, npv_sink sink, npv_error *error);
 
+/* What of it stands before the documents, and behind them. */
+npv_status npv_pickle_write_begin(uint64_t rows, npv_sink sink, npv_error *error);
+npv_status npv_pickle_write_end(npv_sink sink, npv_error *error);
+
+/*
+ * Of a pickle of npv_pickle_write that is damaged or cut off: appends the documents before the damage to the empty
+ * `documents`, at most `rows`. None, if it is not such a pickle.
+ */
+npv_status npv_pickle_salvage(npv_bytes pickle, uint64_t rows, npv_documents *documents, npv_error *error);
+
 /* How many bytes npv_pickle_write will write. */
 uint64_t npv_pickle_size(const npv_documents *documents, const uint64_t *rows);
 

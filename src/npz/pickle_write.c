@@ -57,19 +57,26 @@ static npv_status write_rows(const npv_documents *documents, const uint64_t *row
     return status == NPV_OK ? flush(&waiting, sink, error) : status;
 }
 
-npv_status npv_pickle_write(const npv_documents *documents, const uint64_t *rows, npv_sink sink, npv_error *error) {
-    const uint64_t count = rows == NULL ? documents->count : npv_bits_count(rows, documents->count);
-    unsigned char count_bytes[8];
+npv_status npv_pickle_write_begin(uint64_t rows, npv_sink sink, npv_error *error) {
+    unsigned char count[8];
     for (int i = 0; i < 8; i++)
-        count_bytes[i] = (unsigned char)(count >> 8 * i);
+        count[i] = (unsigned char)(rows >> 8 * i);
     npv_status status = sink.write(sink.context, ARRAY_BEGIN, sizeof ARRAY_BEGIN - 1, error);
     if (status == NPV_OK)
-        status = sink.write(sink.context, count_bytes, sizeof count_bytes, error);
-    if (status == NPV_OK)
-        status = sink.write(sink.context, LIST_BEGIN, sizeof LIST_BEGIN - 1, error);
+        status = sink.write(sink.context, count, sizeof count, error);
+    return status == NPV_OK ? sink.write(sink.context, LIST_BEGIN, sizeof LIST_BEGIN - 1, error) : status;
+}
+
+npv_status npv_pickle_write_end(npv_sink sink, npv_error *error) {
+    return sink.write(sink.context, LIST_END, sizeof LIST_END - 1, error);
+}
+
+npv_status npv_pickle_write(const npv_documents *documents, const uint64_t *rows, npv_sink sink, npv_error *error) {
+    const uint64_t count = rows == NULL ? documents->count : npv_bits_count(rows, documents->count);
+    npv_status status = npv_pickle_write_begin(count, sink, error);
     if (status == NPV_OK)
         status = write_rows(documents, rows, sink, error);
-    return status != NPV_OK ? status : sink.write(sink.context, LIST_END, sizeof LIST_END - 1, error);
+    return status == NPV_OK ? npv_pickle_write_end(sink, error) : status;
 }
 
 uint64_t npv_pickle_size(const npv_documents *documents, const uint64_t *rows) {

@@ -161,20 +161,7 @@ static void widen(npv_bytes extra, uint64_t *const *values, size_t count) {
     }
 }
 
-/* What a member's directory entry and its local header both say. */
-typedef struct member_header {
-    uint32_t flags;
-    uint32_t method;
-    uint32_t crc;
-    uint64_t compressed;
-    uint64_t size;
-    uint64_t offset; /* of the local header; only in the directory */
-    npv_bytes name;
-    npv_bytes extra;
-} member_header;
-
-/* The entry at `at` of the directory that ends at `end`. *at moves behind it. */
-static npv_status read_entry(npv_bytes bytes, uint64_t *at, uint64_t end, member_header *header, npv_error *error) {
+npv_status npv_zip_read_entry(npv_bytes bytes, uint64_t *at, uint64_t end, npv_zip_header *header, npv_error *error) {
     const unsigned char *const entry = bytes.data + *at;
     if (end - *at < ENTRY_SIZE || read_u32(entry) != ENTRY)
         return npv_fail(error, NPV_E_FORMAT, "the ZIP directory is damaged at byte %" PRIu64, *at);
@@ -183,14 +170,14 @@ static npv_status read_entry(npv_bytes bytes, uint64_t *at, uint64_t end, member
     const size_t size = ENTRY_SIZE + name + extra + read_u16(entry + ENTRY_COMMENT_LENGTH);
     if (end - *at < size)
         return npv_fail(error, NPV_E_FORMAT, "the ZIP directory is damaged at byte %" PRIu64, *at);
-    *header = (member_header){.flags = read_u16(entry + ENTRY_FLAGS),
-                              .method = read_u16(entry + ENTRY_METHOD),
-                              .crc = read_u32(entry + ENTRY_CRC),
-                              .compressed = read_u32(entry + ENTRY_COMPRESSED),
-                              .size = read_u32(entry + ENTRY_UNCOMPRESSED),
-                              .offset = read_u32(entry + ENTRY_OFFSET),
-                              .name = {entry + ENTRY_SIZE, name},
-                              .extra = {entry + ENTRY_SIZE + name, extra}};
+    *header = (npv_zip_header){.flags = read_u16(entry + ENTRY_FLAGS),
+                               .method = read_u16(entry + ENTRY_METHOD),
+                               .crc = read_u32(entry + ENTRY_CRC),
+                               .compressed = read_u32(entry + ENTRY_COMPRESSED),
+                               .size = read_u32(entry + ENTRY_UNCOMPRESSED),
+                               .offset = read_u32(entry + ENTRY_OFFSET),
+                               .name = {entry + ENTRY_SIZE, name},
+                               .extra = {entry + ENTRY_SIZE + name, extra}};
     widen(header->extra, (uint64_t *const[]){&header->size, &header->compressed, &header->offset}, 3);
     *at += size;
     return read_u16(entry + ENTRY_DISK) == 0
@@ -198,21 +185,20 @@ static npv_status read_entry(npv_bytes bytes, uint64_t *at, uint64_t end, member
                : npv_fail(error, NPV_E_UNSUPPORTED, "expected a ZIP archive in one piece, found one of several");
 }
 
-/* The local header of the member, which must begin and end before `limit`. */
-static bool read_local(npv_bytes bytes, uint64_t offset, uint64_t limit, member_header *header) {
+bool npv_zip_read_local(npv_bytes bytes, uint64_t offset, uint64_t limit, npv_zip_header *header) {
     if (offset > limit || limit - offset < LOCAL_SIZE || read_u32(bytes.data + offset) != LOCAL)
         return false;
     const unsigned char *const local = bytes.data + offset;
     const size_t name = read_u16(local + LOCAL_NAME_LENGTH);
     const size_t extra = read_u16(local + LOCAL_EXTRA_LENGTH);
-    *header = (member_header){.flags = read_u16(local + LOCAL_FLAGS),
-                              .method = read_u16(local + LOCAL_METHOD),
-                              .crc = read_u32(local + LOCAL_CRC),
-                              .compressed = read_u32(local + LOCAL_COMPRESSED),
-                              .size = read_u32(local + LOCAL_UNCOMPRESSED),
-                              .offset = offset,
-                              .name = {local + LOCAL_SIZE, name},
-                              .extra = {local + LOCAL_SIZE + name, extra}};
+    *header = (npv_zip_header){.flags = read_u16(local + LOCAL_FLAGS),
+                               .method = read_u16(local + LOCAL_METHOD),
+                               .crc = read_u32(local + LOCAL_CRC),
+                               .compressed = read_u32(local + LOCAL_COMPRESSED),
+                               .size = read_u32(local + LOCAL_UNCOMPRESSED),
+                               .offset = offset,
+                               .name = {local + LOCAL_SIZE, name},
+                               .extra = {local + LOCAL_SIZE + name, extra}};
     if (limit - offset < LOCAL_SIZE + name + extra)
         return false;
     widen(header->extra, (uint64_t *const[]){&header->size, &header->compressed}, 2);
@@ -223,7 +209,7 @@ static bool same_bytes(npv_bytes a, npv_bytes b) {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-static bool headers_agree(const member_header *entry, const member_header *local) {
+static bool headers_agree(const npv_zip_header *entry, const npv_zip_header *local) {
     const uint32_t compared = FLAG_ENCRYPTED | FLAG_SIZES_FOLLOW | FLAG_PATCH | FLAG_STRONG_ENCRYPTION;
     if ((entry->flags & compared) != (local->flags & compared) || entry->method != local->method ||
         !same_bytes(entry->name, local->name))
@@ -234,7 +220,7 @@ static bool headers_agree(const member_header *entry, const member_header *local
 }
 
 /* What a member needs that npvec reads at all: the same for those whose names it does not know. */
-static npv_status check_kind(const member_header *header, const char *name, npv_error *error) {
+static npv_status check_kind(const npv_zip_header *header, const char *name, npv_error *error) {
     if ((header->flags & (FLAG_ENCRYPTED | FLAG_STRONG_ENCRYPTION)) != 0)
         return npv_fail(error, NPV_E_UNSUPPORTED, "member '%s' is encrypted", name);
     if ((header->flags & FLAG_PATCH) != 0)
@@ -246,7 +232,7 @@ static npv_status check_kind(const member_header *header, const char *name, npv_
     return NPV_OK;
 }
 
-static npv_status check_sizes(const member_header *header, uint64_t room, const char *name, npv_error *error) {
+static npv_status check_sizes(const npv_zip_header *header, uint64_t room, const char *name, npv_error *error) {
     if (header->compressed > room)
         return npv_fail(error, NPV_E_FORMAT,
                         "member '%s': its %" PRIu64 " bytes reach behind the %" PRIu64 " that the file has for them",
@@ -261,15 +247,15 @@ static npv_status check_sizes(const member_header *header, uint64_t room, const 
 }
 
 /* The member of this directory entry; its local header and data must lie before `limit`. */
-static npv_status read_member(npv_bytes bytes, const member_header *entry, uint64_t limit, npv_zip_member *member,
+static npv_status read_member(npv_bytes bytes, const npv_zip_header *entry, uint64_t limit, npv_zip_member *member,
                               npv_error *error) {
     char shown[NPV_SHOWN];
     npv_bytes_show(entry->name, shown);
     npv_status status = check_kind(entry, shown, error);
     if (status != NPV_OK)
         return status;
-    member_header local;
-    if (!read_local(bytes, entry->offset, limit, &local))
+    npv_zip_header local;
+    if (!npv_zip_read_local(bytes, entry->offset, limit, &local))
         return npv_fail(error, NPV_E_FORMAT, "member '%s': expected its local header at byte %" PRIu64 ", found none",
                         shown, entry->offset);
     if (!headers_agree(entry, &local))
@@ -292,8 +278,8 @@ static npv_status read_members(npv_bytes bytes, const zip_directory *directory, 
     const uint64_t end = directory->offset + directory->size;
     uint64_t at = directory->offset;
     for (size_t i = 0; i < zip->count; i++) {
-        member_header entry;
-        npv_status status = read_entry(bytes, &at, end, &entry, error);
+        npv_zip_header entry;
+        npv_status status = npv_zip_read_entry(bytes, &at, end, &entry, error);
         if (status == NPV_OK)
             status = read_member(bytes, &entry, directory->offset, &zip->members[i], error);
         if (status != NPV_OK)

@@ -51,6 +51,24 @@ void npv_zip_close(npv_zip *zip);
 /* The member called `name`, or NULL. */
 const npv_zip_member *npv_zip_find(const npv_zip *zip, const char *name);
 
+/* What a member's directory entry and its local header both say. */
+typedef struct npv_zip_header {
+    uint32_t flags;
+    uint32_t method;
+    uint32_t crc;
+    uint64_t compressed;
+    uint64_t size;
+    uint64_t offset; /* of the local header */
+    npv_bytes name;
+    npv_bytes extra;
+} npv_zip_header;
+
+/* The entry at `at` of the directory that ends at `end`. *at moves behind it. */
+npv_status npv_zip_read_entry(npv_bytes bytes, uint64_t *at, uint64_t end, npv_zip_header *header, npv_error *error);
+
+/* The local header at `offset`, which must begin and end before `limit`. */
+bool npv_zip_read_local(npv_bytes bytes, uint64_t offset, uint64_t limit, npv_zip_header *header);
+
 /* Reads one member from its start to its end. Depends on nothing but the mapped bytes. */
 typedef struct npv_zip_reader {
     const npv_zip_member *member;
