@@ -166,7 +166,7 @@ def contains(field: str, value: Any) -> Condition:
     return Condition({field: {"$contains": value}}, _unless(field, {field: {"$not_contains": value}}, kinds))
 
 
-def has_text(field: str, part: str, ignore_case: bool = False) -> Condition:
+def has_text(field: str, part: Any, ignore_case: bool = False) -> Condition:
     """The field is a text with this part."""
     if not isinstance(part, str):
         raise TypeError(f"filter: expected text to look for, found {type(part).__name__}")

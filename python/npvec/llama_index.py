@@ -102,7 +102,7 @@ class NpvecVectorStore(BasePydanticVectorStore):
 
         allow_pickle: as of VectorStore.open, for files with metadata that is not JSON.
         """
-        super().__init__()
+        super().__init__(stores_text=True)
         self._documents = Documents(path, store, text_key=text_key, allow_pickle=allow_pickle)
 
     @classmethod
