@@ -1,6 +1,6 @@
 /*
- * Journals with right checksums and any contents. Input: a byte that chooses the store, then for each record its type, two
- * bytes of length, and its payload, which is filled with zeros to a multiple of eight.
+ * Journals with right checksums and any contents. Input: a byte that chooses the store, then for each record its type,
+ * two bytes of length, and its payload, which is filled with zeros to a multiple of eight.
  */
 #include <assert.h>
 #include <fcntl.h>

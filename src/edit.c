@@ -10,7 +10,7 @@
 #include "save.h"
 #include "vector.h"
 
-/* ------------------------------------------------------------------------------------------------------- Adding -- */
+/* -------------------------------------------------------------------------------------------------------- Adding -- */
 
 npv_status npv_edit_add(npv_store *store, const npv_change *change, npv_error *error) {
     const npv_batch *const batch = &change->batch;
@@ -56,7 +56,7 @@ npv_status npv_add(npv_store *store, const npv_batch *given, uint64_t *first_row
     return status;
 }
 
-/* ---------------------------------------------------------------------------------------------------- Upserting -- */
+/* ----------------------------------------------------------------------------------------------------- Upserting -- */
 
 /* Where the rows of a batch go. */
 typedef struct upsert_job {
@@ -226,7 +226,7 @@ npv_status npv_upsert(npv_store *store, const npv_batch *given, uint64_t *rows, 
     return finish(store, status, error);
 }
 
-/* ----------------------------------------------------------------------------------------------------- Deleting -- */
+/* ------------------------------------------------------------------------------------------------------ Deleting -- */
 
 /* The set of rows that are not deleted, made when the first one goes. */
 static npv_status start_live(npv_store *store, npv_error *error) {

@@ -19,7 +19,7 @@
 /* Rows that were scaled to unit length in float32, or half precision, are this close to it. */
 #define UNIT_TOLERANCE 1e-4
 
-/* ------------------------------------------------------------------------------------------------------ Opening -- */
+/* ------------------------------------------------------------------------------------------------------- Opening -- */
 
 static npv_status check_facts(const char *path, const npv_archive_facts *facts, const npv_store_options *options,
                               npv_error *error) {

@@ -9,8 +9,8 @@ npv_status npv_store_open_for_reading(const char *path, const npv_store_options 
                                       npv_error *error);
 
 /*
- * Does what the journal says from where the reader stands, whose descriptor the store keeps. NPV_E_FORMAT if the journal
- * says that it goes on from another kind of store.
+ * Does what the journal says from where the reader stands, whose descriptor the store keeps. NPV_E_FORMAT if the
+ * journal says that it goes on from another kind of store.
  */
 npv_status npv_store_follow(npv_store *store, npv_journal_reader *reader, bool *changed, npv_error *error);
 

@@ -5,8 +5,8 @@
 #include "store.h"
 
 /*
- * Sets id and generation of *base. Of a file without a mark its size, its beginning, and its end, where a ZIP archive has
- * its directory with the checksums of all members, stand for it; its generation is 0.
+ * Sets id and generation of *base. Of a file without a mark its size, its beginning, and its end, where a ZIP archive
+ * has its directory with the checksums of all members, stand for it; its generation is 0.
  */
 npv_status npv_archive_identify(const char *path, const npv_archive_facts *facts, npv_journal_base *base,
                                 npv_error *error);

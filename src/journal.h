@@ -58,7 +58,7 @@ typedef struct npv_journal_record {
     npv_bytes payload; /* valid until the next record is read */
 } npv_journal_record;
 
-/* ------------------------------------------------------------------------------------------------------- Format -- */
+/* -------------------------------------------------------------------------------------------------------- Format -- */
 
 /* Of the same archive; and also of the same form. */
 bool npv_journal_same_archive(const npv_journal_base *a, const npv_journal_base *b);
@@ -105,7 +105,7 @@ void npv_put_u64(unsigned char *bytes, uint64_t value);
 uint32_t npv_get_u32(const unsigned char *bytes);
 uint64_t npv_get_u64(const unsigned char *bytes);
 
-/* ------------------------------------------------------------------------------------------------------ Reading -- */
+/* ------------------------------------------------------------------------------------------------------- Reading -- */
 
 /* Reads records from a journal that somebody else may be writing to. Memory is that of the largest record. */
 typedef struct npv_journal_reader {
@@ -130,7 +130,7 @@ void npv_journal_reader_close(npv_journal_reader *reader);
  */
 npv_status npv_journal_next(npv_journal_reader *reader, npv_journal_record *record, bool *found, npv_error *error);
 
-/* ------------------------------------------------------------------------------------------------------ Writing -- */
+/* ------------------------------------------------------------------------------------------------------- Writing -- */
 
 /* A journal that is written to. One thread at a time, but for npv_journal_wait. */
 typedef struct npv_journal {

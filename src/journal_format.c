@@ -11,7 +11,7 @@ static const unsigned char MAGIC[8] = "\x93NPVJ\r\n\x1a"; /* as PNG's: conversio
 #define RECORD_MAGIC 0x1e43524eu                          /* "NRC\x1e" */
 #define CHECKED 112                                       /* bytes of the header that its checksum covers */
 
-/* ------------------------------------------------------------------------------------------------------ Numbers -- */
+/* ------------------------------------------------------------------------------------------------------- Numbers -- */
 
 void npv_put_u32(unsigned char *bytes, uint32_t value) {
     for (int i = 0; i < 4; i++)
@@ -34,7 +34,7 @@ uint64_t npv_get_u64(const unsigned char *bytes) {
     return npv_get_u32(bytes) | (uint64_t)npv_get_u32(bytes + 4) << 32;
 }
 
-/* ------------------------------------------------------------------------------------------------------- Header -- */
+/* -------------------------------------------------------------------------------------------------------- Header -- */
 
 bool npv_journal_same_archive(const npv_journal_base *a, const npv_journal_base *b) {
     return memcmp(a->id, b->id, sizeof a->id) == 0 && a->generation == b->generation;
@@ -87,7 +87,7 @@ npv_status npv_journal_read_header(const char *path, const unsigned char bytes[N
     return NPV_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------------ Records -- */
+/* ------------------------------------------------------------------------------------------------------- Records -- */
 
 void npv_journal_write_record_header(const npv_journal_record_header *header, uint64_t salt, uint64_t offset,
                                      unsigned char bytes[NPV_JOURNAL_RECORD]) {
@@ -108,7 +108,7 @@ bool npv_journal_read_record_header(const unsigned char bytes[NPV_JOURNAL_RECORD
     return true;
 }
 
-/* ------------------------------------------------------------------------------------------------------ Batches -- */
+/* ------------------------------------------------------------------------------------------------------- Batches -- */
 
 /* Takes the next part of a batch, with its padding, if it has one. */
 static bool take_part(npv_bytes *rest, bool there, uint64_t size, npv_bytes *part) {

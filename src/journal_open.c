@@ -15,7 +15,7 @@
 #include "io.h"
 #include "journal.h"
 
-/* ------------------------------------------------------------------------------------------------------ Opening -- */
+/* ------------------------------------------------------------------------------------------------------- Opening -- */
 
 /* `directory`/`name`-journal, or without a name `directory`-journal. */
 static char *spell_path(const char *directory, const char *name) {
@@ -95,8 +95,8 @@ static void free_journal(npv_journal *journal) {
 }
 
 /*
- * When a writer dies just after fork, or between fork and exec, its child has the lock until it gets to run. Nobody else
- * who is gone has it, so this is worth waiting for: half a second at most.
+ * When a writer dies just after fork, or between fork and exec, its child has the lock until it gets to run. Nobody
+ * else who is gone has it, so this is worth waiting for: half a second at most.
  */
 #define MOST_WAITS 500
 

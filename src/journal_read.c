@@ -14,7 +14,7 @@
 
 #define WINDOW ((size_t)256 << 10)
 
-/* ------------------------------------------------------------------------------------------------------- Window -- */
+/* -------------------------------------------------------------------------------------------------------- Window -- */
 
 /* Reads at least `size` bytes from `offset`, or up to the end of the file, which is where *read says. */
 static npv_status read_at(const npv_journal_reader *reader, uint64_t offset, unsigned char *place, size_t size,
@@ -59,7 +59,7 @@ static npv_status look_at(npv_journal_reader *reader, uint64_t offset, uint64_t 
     return NPV_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------------ Opening -- */
+/* ------------------------------------------------------------------------------------------------------- Opening -- */
 
 static npv_status open_file(npv_journal_reader *reader, bool *found, npv_error *error) {
     struct stat file;
@@ -105,7 +105,7 @@ void npv_journal_reader_close(npv_journal_reader *reader) {
     reader->window = (npv_buffer){NULL, 0, 0};
 }
 
-/* ------------------------------------------------------------------------------------------------------ Records -- */
+/* ------------------------------------------------------------------------------------------------------- Records -- */
 
 /* Is there a record at `offset`, whole and sound? */
 static npv_status read_record(npv_journal_reader *reader, uint64_t offset, npv_journal_record *record, bool *has_header,
@@ -129,7 +129,7 @@ static npv_status read_record(npv_journal_reader *reader, uint64_t offset, npv_j
     return NPV_OK;
 }
 
-/* Headers that are sound while their payload is not: more than a crash leaves, and each may cost reading all the rest. */
+/* Headers that are sound while their payload is not: more than a crash leaves, and each may cost reading the rest. */
 #define MOST_BROKEN 16
 
 /* A record is not whole. Does it end the journal, or do sound ones follow? */

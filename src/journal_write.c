@@ -12,7 +12,7 @@
 #include "io.h"
 #include "journal.h"
 
-/* ------------------------------------------------------------------------------------------------------ Writing -- */
+/* ------------------------------------------------------------------------------------------------------- Writing -- */
 
 void npv_journal_break(npv_journal *journal, const char *reason) {
     pthread_mutex_lock(&journal->mutex);

@@ -150,8 +150,8 @@ static npv_status check_parts(const npv_store *store, npv_journal_type type, con
 }
 
 /*
- * What was written here mentions nothing twice, so it does not grow when it is read. A pickle that does would let a small
- * journal fill the memory, record by record.
+ * What was written here mentions nothing twice, so it does not grow when it is read. A pickle that does would let a
+ * small journal fill the memory, record by record.
  */
 static npv_status read_documents(const npv_journal_batch *parts, npv_documents *fragments, npv_error *error) {
     const npv_status status = npv_pickle_read(parts->documents, parts->count, fragments, error);

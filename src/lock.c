@@ -10,7 +10,7 @@
 
 #include "error.h"
 
-/* ----------------------------------------------------------------------------------------------------- After fork -- */
+/* ---------------------------------------------------------------------------------------------------- After fork -- */
 
 static pthread_once_t prepared = PTHREAD_ONCE_INIT;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* also held from opening a file to listing its lock */
@@ -47,7 +47,7 @@ static void forget(const npv_lock *lock) {
         *place = lock->next;
 }
 
-/* -------------------------------------------------------------------------------------------------------- Locking -- */
+/* ------------------------------------------------------------------------------------------------------- Locking -- */
 
 /* The descriptor of the locked file; -1 with errno, which is EWOULDBLOCK if somebody else has the lock. */
 static int open_and_lock(const char *path, mode_t mode, npv_lock_read_holder *read_holder, pid_t *holder) {

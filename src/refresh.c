@@ -44,7 +44,7 @@ static void retire(npv_store *store, struct npv_retired_rows *place) {
     store->retired = place;
 }
 
-/* ------------------------------------------------------------------------------------------------------ Replacing -- */
+/* ----------------------------------------------------------------------------------------------------- Replacing -- */
 
 static void swap(void *a, void *b, size_t size) {
     unsigned char *const first = a, *const second = b;
@@ -111,7 +111,7 @@ static npv_status reload(npv_store *store, npv_error *error) {
     return NPV_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------------ Catching up -- */
+/* --------------------------------------------------------------------------------------------------- Catching up -- */
 
 /* What the journal that has been followed says by now: to its end, also if it has been replaced meanwhile. */
 static npv_status read_on(npv_store *store, int *changed, npv_error *error) {

@@ -11,7 +11,7 @@
 #include "journalling.h"
 #include "lazy.h"
 
-/* ---------------------------------------------------------------------------------------------------- The archive -- */
+/* --------------------------------------------------------------------------------------------------- The archive -- */
 
 bool npv_ends_in_npz(const char *path) {
     const size_t length = strlen(path);
@@ -55,7 +55,7 @@ static npv_status write_archive(npv_store *store, const char *path, bool compres
     return npv_archive_write(path, &contents, error);
 }
 
-/* ---------------------------------------------------------------------------------------------------- The journal -- */
+/* --------------------------------------------------------------------------------------------------- The journal -- */
 
 /* One npv_save, from locking its destination to its end. */
 typedef struct saving {
@@ -166,7 +166,7 @@ static void adopt_path(saving *save, npv_archive_mark mark) {
     pthread_mutex_unlock(&store->lazy);
 }
 
-/* ------------------------------------------------------------------------------------------------------- Saving -- */
+/* -------------------------------------------------------------------------------------------------------- Saving -- */
 
 static npv_status begin(saving *save, npv_error *error) {
     npv_status status = npv_journal_path(save->path, &save->journal_path, error);

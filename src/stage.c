@@ -11,7 +11,7 @@
 #include "records.h"
 #include "vector.h"
 
-/* ------------------------------------------------------------------------------------------------------ Vectors -- */
+/* ------------------------------------------------------------------------------------------------------- Vectors -- */
 
 /* Rows that were scaled to unit length in float32 are this close to it. */
 #define UNIT_TOLERANCE 1e-4
@@ -68,7 +68,7 @@ static npv_status place_vectors(npv_store *store, const npv_change *change, npv_
     return status;
 }
 
-/* ---------------------------------------------------------------------------------------------------- Documents -- */
+/* ----------------------------------------------------------------------------------------------------- Documents -- */
 
 bool npv_change_has_documents(const npv_change *change) {
     return change->batch.documents != NULL || change->fragments != NULL;
@@ -112,7 +112,7 @@ static npv_status place_documents(npv_store *store, const npv_change *change, np
     return status;
 }
 
-/* ------------------------------------------------------------------------------------------------------ Staging -- */
+/* ------------------------------------------------------------------------------------------------------- Staging -- */
 
 /* Room in the set of rows that are not deleted, where there is one, for `count` more. */
 static npv_status grow_live(npv_store *store, size_t count, npv_error *error) {

@@ -39,7 +39,7 @@ static uint64_t size_of(const char *file) {
     return stat(file, &found) == 0 ? (uint64_t)found.st_size : 0;
 }
 
-/* ------------------------------------------------------------------------------------------------------ Life -- */
+/* ---------------------------------------------------------------------------------------------------------- Life -- */
 
 static void a_file_is_created_and_remembers_without_saving(void **state) {
     (void)state;

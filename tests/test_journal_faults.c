@@ -1,4 +1,4 @@
-/* Every allocation and every system call of a change fails: the change is there as a whole or not at all, on both sides. */
+/* Every allocation and every system call of a change fails: the change is there as a whole or not at all. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,7 +18,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-/* ------------------------------------------------------------------------------------------------- System calls -- */
+/* -------------------------------------------------------------------------------------------------- System calls -- */
 
 static long calls_until_failure = -1; /* below 0: all succeed */
 static bool fails_for_good;           /* or once */
@@ -86,7 +86,7 @@ int open(const char *path, int flags, ...) {
     return call_fails() ? -1 : (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
-/* -------------------------------------------------------------------------------------------------------- World -- */
+/* --------------------------------------------------------------------------------------------------------- World -- */
 
 static char *path, *journal;
 static model base;
@@ -123,7 +123,7 @@ static void restore_files(size_t torn) {
     forge_write(journal, (npv_bytes){journal_bytes.data, journal_bytes.size - torn});
 }
 
-/* ----------------------------------------------------------------------------------------------------- Failures -- */
+/* ------------------------------------------------------------------------------------------------------ Failures -- */
 
 typedef void edit(model *m, npv_store *store);
 

@@ -47,7 +47,7 @@ static int refreshed(npv_store *store) {
     return changed;
 }
 
-/* -------------------------------------------------------------------------------------------------------- Locks -- */
+/* --------------------------------------------------------------------------------------------------------- Locks -- */
 
 static void a_second_writer_learns_who_is_the_first(void **state) {
     (void)state;
@@ -522,7 +522,7 @@ static void what_was_acknowledged_is_seen_at_once(void **state) {
     munmap((void *)acknowledged, sizeof *acknowledged);
 }
 
-/* The writer appends, and saves, while a reader that has come to the end of the journal is about to look for another. */
+/* The writer appends, and saves, while a reader that has come to the end of the journal will look for another. */
 static void a_reader_that_missed_the_end_of_a_journal_reads_the_archive(void **state) {
     (void)state;
     model m;
