@@ -36,7 +36,7 @@ unsigned model_below(model *m, unsigned limit) {
     return (unsigned)(oracle_next(&m->random) % limit);
 }
 
-/* ------------------------------------------------------------------------------------------------------ Stores -- */
+/* -------------------------------------------------------------------------------------------------------- Stores -- */
 
 static const npv_field FIELDS[] = {{"n", "i4"}, {"text", "U5"}};
 
@@ -76,7 +76,7 @@ npv_info model_info(npv_store *store) {
     return info;
 }
 
-/* ----------------------------------------------------------------------------------------------------- Changes -- */
+/* ------------------------------------------------------------------------------------------------------- Changes -- */
 
 /* Was it done? */
 static bool done(model *m, npv_status status, const npv_error *error) {
@@ -239,7 +239,7 @@ void model_change(model *m, npv_store *store) {
     }
 }
 
-/* ---------------------------------------------------------------------------------------------------- Checking -- */
+/* ------------------------------------------------------------------------------------------------------ Checking -- */
 
 static bool document_matches(const model *m, npv_store *store, uint64_t row, int n) {
     char expected[64], *json = NULL;
