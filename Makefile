@@ -3,13 +3,13 @@
 PREFIX ?= /usr/local
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: release help demo test debug asan tsan crash test-aarch64 fuzz coverage bench format lint install clean
+.PHONY: release help demo test debug asan tsan crash test-aarch64 test-integrations fuzz coverage bench format lint install clean
 .NOTPARALLEL:
 
 release: build-release ## build the library and the command into build/release (plain `make`)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z].*:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z].*:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
 
 demo: ## install what is missing, build, and ask the example store 40 questions
 	@scripts/setup.sh --demo
@@ -39,6 +39,10 @@ test-aarch64: ## run the kernel tests for aarch64 under qemu
 		-DNPVEC_WERROR=$(NPVEC_WERROR) >build/aarch64.log
 	@cmake --build build/aarch64 -- --quiet
 	ctest --test-dir build/aarch64 --output-on-failure
+
+test-integrations: ## test npvec.langchain, npvec.llama_index and npvec.haystack against their frameworks
+	@scripts/setup.sh --test
+	scripts/integrations.sh
 
 fuzz: ## run every fuzz target for SECONDS (default 60), two at a time
 	@scripts/setup.sh --fuzz
