@@ -3,7 +3,8 @@
 PREFIX ?= /usr/local
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: release help demo test debug asan tsan crash test-aarch64 test-integrations fuzz coverage bench format lint install clean
+.PHONY: release help demo test debug asan tsan crash test-aarch64 test-integrations
+.PHONY: fuzz coverage bench format lint install clean
 .NOTPARALLEL:
 
 release: build-release ## build the library and the command into build/release (plain `make`)

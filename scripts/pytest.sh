@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the Python tests against one build: scripts/pytest.sh build/debug [arguments of pytest]
+# Runs the Python tests against one build, without those of integrations.sh: scripts/pytest.sh build/debug [arguments of pytest]
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -21,4 +21,5 @@ NPVEC_LIBRARY=$build/$library
 NPVEC_NUMPY_DIRS=$(directories numpy)
 NPVEC_ORIGINAL_DIRS=$(directories original)
 export NPVEC_COMMAND NPVEC_LIBRARY NPVEC_NUMPY_DIRS NPVEC_ORIGINAL_DIRS PYTHONDONTWRITEBYTECODE=1
-exec build/venv/bin/python -m pytest -q -o cache_dir="$PWD/build/pytest_cache" tests/python "$@"
+exec build/venv/bin/python -m pytest -q -o cache_dir="$PWD/build/pytest_cache" --ignore tests/python/integrations \
+    tests/python "$@"
