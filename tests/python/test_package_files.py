@@ -78,6 +78,16 @@ def test_data_comes_back_with_its_types_and_needs_no_trust(tmp_path, compress):
     np.testing.assert_array_equal(opened.vectors, store.vectors)
 
 
+@pytest.mark.parametrize(
+    "payload", [*DATA, {"a": [(1,)]}, {"a": np.float64(0.5)}, {1: 2}, {"a": True, "b": np.True_}], ids=repr
+)
+def test_one_payload_decides_nothing_for_others(tmp_path, payload):
+    """Each alone in its file: what JSON only comes near to must not go there as JSON."""
+    store_of([payload]).save(tmp_path / "one.npz")
+    found = VectorStore.open(tmp_path / "one.npz").get(0)[1]
+    assert same(found, payload) and repr(found) == repr(payload)
+
+
 def test_json_metadata_is_written_by_the_library_and_mapped(tmp_path, monkeypatch):
     monkeypatch.delattr("npvec._archive.write")
     numbers = {"infinite": [float("inf"), -float("inf")], "long": [2**64, -(10**2464)], "nan": float("nan")}
@@ -87,6 +97,15 @@ def test_json_metadata_is_written_by_the_library_and_mapped(tmp_path, monkeypatc
     opened.get(0)
     opened.save()
     assert VectorStore.open(tmp_path / "json.npz").get(0)[1] == DATA[0]
+
+
+def test_hits_of_an_opened_file_have_their_metadata(tmp_path):
+    store = store_of(DATA)
+    store.save(tmp_path / "data.npz")
+    opened = VectorStore.open(tmp_path / "data.npz")
+    hit = opened.cosine_search(store.vectors[0], top_k=1)[0]
+    assert hit.metadata == DATA[0] and opened.search(store.vectors[5], 1)[0][2] == DATA[5]
+    assert hit.metadata is opened.get(0)[1] is opened.metadata[0]
 
 
 def test_objects_need_trust_to_open(tmp_path):

@@ -156,6 +156,8 @@ def test_deleted_rows_are_gone_and_numbers_close_up_on_save(papers, tmp_path):
         papers.cosine_search(VECTORS[1], within_rows=[1])
     papers.add([VECTORS[1]], ["again"], ids=["p1"])
     papers.save(tmp_path / "a.npz")
+    with pytest.raises(ValueError):
+        papers.metadata.flags.writeable = True
     expected = [PAPERS[row] for row in left] + ["again"]
     for store in (papers, VectorStore.open(tmp_path / "a.npz")):
         assert list(store.metadata) == expected and len(store.vectors) == len(store) == len(expected)
