@@ -126,6 +126,12 @@ static void take_bare_array(npv_salvage *salvage) {
     part->found.member = (npv_zip_member){{NULL, 0}, bytes, 0, 0, bytes.size, 0, false};
 }
 
+static void take_member(npv_salvage *salvage, npv_part *part, const npv_zip_member *member, bool sound) {
+    part->found = (npv_salvaged_member){*member, member->size, true, sound};
+    if (!sound)
+        part->found.sound = npv_zip_relocate(salvage->file.bytes, &part->found.member);
+}
+
 /* The members of a sound directory; all of them are checked, also those that mean nothing here. */
 static npv_status take_members(npv_salvage *salvage, const npv_zip *zip, npv_error *error) {
     for (size_t i = 0; i < zip->count; i++) {
@@ -143,7 +149,7 @@ static npv_status take_members(npv_salvage *salvage, const npv_zip *zip, npv_err
         while (part < NPV_PARTS && npv_zip_find(zip, NAMES[part]) != member)
             part++;
         if (part < NPV_PARTS)
-            salvage->parts[part].found = (npv_salvaged_member){*member, member->size, true, status == NPV_OK};
+            take_member(salvage, &salvage->parts[part], member, status == NPV_OK);
         else
             npv_remark(salvage->findings, "%s: means nothing to npvec", shown);
     }

@@ -74,6 +74,20 @@ static uint64_t consider(npv_bytes bytes, const npv_zip_header *header, npv_salv
     return found.sound || followed ? end : 0;
 }
 
+bool npv_zip_relocate(npv_bytes bytes, npv_zip_member *member) {
+    const npv_zip_header header = {.method = member->deflated ? Z_DEFLATED : 0,
+                                   .crc = member->crc,
+                                   .compressed = member->data.size,
+                                   .size = member->size,
+                                   .offset = member->start,
+                                   .name = member->name};
+    npv_salvaged_member found = {.found = false};
+    consider(bytes, &header, &found);
+    if (found.sound)
+        *member = found.member;
+    return found.sound;
+}
+
 static size_t find_name(npv_bytes name, const char *const *names, size_t count) {
     size_t i = 0;
     while (i < count && (strlen(names[i]) != name.size || memcmp(names[i], name.data, name.size) != 0))

@@ -7,6 +7,9 @@
 /* Checks the whole of a member, without keeping it. */
 npv_status npv_zip_check(const npv_zip_member *member, npv_error *error);
 
+/* A member that is damaged: is it that its local header does not say where its data begins? Then it does afterwards. */
+bool npv_zip_relocate(npv_bytes bytes, npv_zip_member *member);
+
 typedef struct npv_salvaged_member {
     npv_zip_member member; /* of a stored one that is cut off, `size` is what is there */
     uint64_t claimed;      /* bytes that it has by its header, inflated */
