@@ -5,6 +5,8 @@ import dataclasses
 import datetime
 import os
 import pickle
+import re
+import zipfile
 
 import numpy as np
 import pytest
@@ -134,6 +136,9 @@ def test_vectors_beside_objects_are_mapped_by_readers(tmp_path):
         assert members.files == ["format_version", "dimensions", "normalize", "metadata", "vectors"]
         vectors, metadata = members["vectors"], members["metadata"]
     assert metadata[0] == OBJECTS[0] and vectors.dtype == np.float32
+    with zipfile.ZipFile(tmp_path / "objects.npz") as archive:
+        assert {(info.extra, info.external_attr, info.create_system) for info in archive.infolist()} == {(b"", 0, 0)}
+        assert re.fullmatch(rb"npvec 1 [0-9a-f]{32} 1", archive.comment)
     raw = (tmp_path / "objects.npz").read_bytes()
     assert raw.index(vectors.tobytes()) % 64 == 0
 
