@@ -20,6 +20,8 @@ LIBRARY = ROOT / "build" / "release" / ("libnpvec.dylib" if sys.platform == "dar
 
 Hits = list[list[tuple[int, float]]]
 
+OFF, OS, DISK = 0, 1, 2  # npv_durability
+
 
 class _Error(ctypes.Structure):
     _fields_ = [("code", c_int), ("position", c_size_t), ("message", c_char * 512)]
@@ -36,7 +38,7 @@ class _StoreOptions(ctypes.Structure):
         ("normalize", c_int),
         ("threads", c_uint),
         ("no_codes", c_int),
-        ("reserved", c_int),
+        ("durability", c_int),
         ("fields", POINTER(_Field)),
         ("field_count", c_size_t),
     ]
@@ -67,6 +69,10 @@ class _Info(ctypes.Structure):
         ("path", c_char_p),
         ("ids", c_uint64),
         ("origin", c_char * 160),
+        ("durability", c_int),
+        ("generation", c_uint64),
+        ("journal_bytes", c_uint64),
+        ("journal_note", c_char * 160),
     ]
 
 
@@ -130,10 +136,12 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     library.npv_version.restype = c_char_p
     library.npv_create.argtypes = [POINTER(_StoreOptions), POINTER(store), error]
     library.npv_open.argtypes = [c_char_p, POINTER(_StoreOptions), POINTER(store), error]
+    library.npv_refresh.argtypes = [store, POINTER(c_int), error]
     library.npv_close.argtypes, library.npv_close.restype = [store], None
     library.npv_save.argtypes = [store, c_char_p, c_void_p, error]
     library.npv_get_info.argtypes = [store, POINTER(_Info), error]
     library.npv_add.argtypes = [store, POINTER(_Batch), POINTER(c_uint64), error]
+    library.npv_upsert.argtypes = [store, POINTER(_Batch), POINTER(c_uint64), POINTER(c_uint64), error]
     library.npv_get_document.argtypes = [store, c_uint64, POINTER(c_void_p), error]
     library.npv_free.argtypes, library.npv_free.restype = [c_void_p], None
     library.npv_filter_new.argtypes = [c_char_p, c_char_p, POINTER(c_void_p), error]
@@ -166,8 +174,23 @@ class Failed(Exception):
 
 def _floats(buffer: Any, count: int) -> ctypes.Array:
     """`count` floats of a writable float32 buffer, not copied; the result keeps the buffer alive."""
-    view = memoryview(buffer).cast("B") if count else b""
-    return (c_float * count).from_buffer(view)
+    return (c_float * count).from_buffer(memoryview(buffer).cast("B")) if count else (c_float * 0)()
+
+
+def _batch(
+    vectors: Any,
+    count: int,
+    dimensions: int,
+    documents: Sequence[bytes],
+    ids: Sequence[bytes],
+    records: bytes = b"",
+) -> _Batch:
+    floats = ctypes.cast(_floats(vectors, count * dimensions), POINTER(c_float))
+    texts, names = ((c_char_p * count)(*given) if given else None for given in (documents, ids))
+    places = [ctypes.cast(given, c_void_p) for given in (texts, names)]
+    batch = _Batch(ctypes.sizeof(_Batch), count, floats, *places, records or None)
+    batch.kept = (floats, texts, names)
+    return batch
 
 
 class Filter:
@@ -202,8 +225,9 @@ class Store:
         return cls(handle)
 
     @classmethod
-    def open_file(cls, path: str, threads: int = 0) -> Store:
-        options = _StoreOptions(ctypes.sizeof(_StoreOptions), 0, 0, threads, 0)
+    def open_file(cls, path: str, threads: int = 0, dimensions: int = 0, durability: int = OFF) -> Store:
+        """With `durability` and `dimensions` a file that is not there is created."""
+        options = _StoreOptions(ctypes.sizeof(_StoreOptions), dimensions, 0, threads, 0, durability)
         handle, error = c_void_p(), _Error()
         _check(load().npv_open(path.encode(), byref(options), byref(handle), byref(error)), error)
         return cls(handle)
@@ -216,13 +240,37 @@ class Store:
         self, vectors: Any, count: int, dimensions: int, documents: Sequence[bytes] = (), records: bytes = b""
     ) -> None:
         """Documents are JSON texts; records stand back to back, as the fields say."""
-        floats = ctypes.cast(_floats(vectors, count * dimensions), POINTER(c_float))
-        texts = (c_char_p * count)(*documents) if documents else None
-        batch = _Batch(ctypes.sizeof(_Batch), count, floats, ctypes.cast(texts, c_void_p), None, records or None)
+        batch = _batch(vectors, count, dimensions, documents, (), records)
         _check(self._library.npv_add(self._handle, byref(batch), None, byref(self._error)), self._error)
 
-    def save(self, path: str) -> None:
-        _check(self._library.npv_save(self._handle, path.encode(), None, byref(self._error)), self._error)
+    def prepare_add(
+        self, vectors: Any, count: int, dimensions: int, documents: Sequence[bytes] = (), ids: Sequence[bytes] = ()
+    ) -> Callable[[], None]:
+        """A call of npv_add without arguments, so that timing it times little else."""
+        batch = _batch(vectors, count, dimensions, documents, ids)
+        handle, error, npv_add = self._handle, self._error, self._library.npv_add
+
+        def add() -> None:
+            _check(npv_add(handle, batch, None, error), error)
+
+        return add
+
+    def upsert(
+        self, vectors: Any, count: int, dimensions: int, documents: Sequence[bytes], ids: Sequence[bytes]
+    ) -> None:
+        batch = _batch(vectors, count, dimensions, documents, ids)
+        _check(self._library.npv_upsert(self._handle, byref(batch), None, None, byref(self._error)), self._error)
+
+    def refresh(self) -> int:
+        """0: nothing is new; 1: rows came, changed or went; 2: and have other numbers."""
+        changed = c_int()
+        _check(self._library.npv_refresh(self._handle, byref(changed), byref(self._error)), self._error)
+        return changed.value
+
+    def save(self, path: str | None = None) -> None:
+        """Without a path, to the file that it was opened from."""
+        to = path.encode() if path is not None else None
+        _check(self._library.npv_save(self._handle, to, None, byref(self._error)), self._error)
 
     def info(self) -> dict[str, Any]:
         info = _Info(ctypes.sizeof(_Info))
@@ -234,6 +282,7 @@ class Store:
             "threads": info.threads,
             "kernels": info.kernels.decode(),
             "origin": info.origin.decode(),
+            "journal_bytes": info.journal_bytes,
         }
 
     def document(self, row: int) -> str:

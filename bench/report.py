@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes measured results into docs/benchmarks.md, between its two markers, so that no figure is typed by hand.
 
-    report.py [build/bench/results.json] [build/bench/plain.json] [build/bench/filters.json]
+    report.py [build/bench/results.json] [build/bench/plain.json] [build/bench/filters.json] [build/bench/durability.json]
 
 Takes the files that are there; without arguments all of build/bench.
 """
@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN = "<!-- results: written by bench/report.py -->"
 END = "<!-- end of results -->"
+MADE = ("results.json", "plain.json", "filters.json", "durability.json")
 
 
 def origin(results: dict[str, Any]) -> str:
@@ -75,6 +76,15 @@ def filtered(results: dict[str, Any]) -> list[str]:
     return [*parts, f"Answers of npvec that differ from those of the oracle, NumPy and SQLite: {wrong}."]
 
 
+def durable(results: dict[str, Any]) -> list[str]:
+    parts = ["### Changes that are kept", origin(results)]
+    for record in results["cases"]:
+        parts += [f"#### {table.title(record)}", record["description"][0].upper() + record["description"][1:] + "."]
+        parts += [table.markdown(header, cells) for header, cells in table.durable_parts(record)]
+    wrong = sum(record["wrong_answers"] for record in results["cases"])
+    return [*parts, f"Rows that were not there when the file was opened again: {wrong}."]
+
+
 def write(parts: list[str]) -> None:
     page = PAGE.read_text()
     if page.count(BEGIN) != 1 or page.count(END) != 1:
@@ -86,15 +96,15 @@ def write(parts: list[str]) -> None:
 
 def main() -> None:
     given = [Path(argument) for argument in sys.argv[1:]]
-    paths = given or [ROOT / "build" / "bench" / name for name in ("results.json", "plain.json", "filters.json")]
+    paths = given or [ROOT / "build" / "bench" / name for name in MADE]
     parts = []
     for path in paths:
         if not given and not path.exists():
             continue
         results = json.loads(path.read_text())
         keys = results["cases"][0] if results["cases"] else {}
-        write_out = against_itself if "plain_p50_s" in keys else filtered if "filters" in keys else compared
-        parts += write_out(results)
+        kinds = {"plain_p50_s": against_itself, "filters": filtered, "adds": durable}
+        parts += next((kinds[key] for key in kinds if key in keys), compared)(results)
     if not parts:
         raise SystemExit("report: no results: run `make bench` first")
     write(parts)

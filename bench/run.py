@@ -42,9 +42,9 @@ def parse() -> argparse.Namespace:
         metavar="N",
         help="rows taken of each --data file: sampled, or grown where it has fewer (default: all it has)",
     )
-    add("--sets", nargs="*", choices=SYNTHETIC, help="bundled and self-made sets (all; --filters: spectrum)")
-    add("--rows", type=whole, nargs="+", metavar="N", help="of self-made sets (1K 10K; --filters: 100K)")
-    add("--dims", type=whole, nargs="+", default=[384, 1536], metavar="N", help="of self-made sets (384 1536)")
+    add("--sets", nargs="*", choices=SYNTHETIC, help="bundled and self-made sets (all; others: spectrum)")
+    add("--rows", type=whole, nargs="+", metavar="N", help="of self-made sets (1K 10K; --filters: 100K; --durability: 50K)")
+    add("--dims", type=whole, nargs="+", metavar="N", help="of self-made sets (384 1536; --durability: 384)")
     add("--k", type=whole, nargs="+", default=[10], metavar="N", help="nearest rows wanted (10)")
     add("--queries", type=whole, default=100, metavar="N", help="timed single queries (100)")
     add("--batch", type=whole, default=100, metavar="N", help="queries in one batch call (100)")
@@ -58,14 +58,18 @@ def parse() -> argparse.Namespace:
     mode = parser.add_mutually_exclusive_group().add_argument
     mode("--plain-ratio", action="store_true", help="only npvec against its own scan of the float32 rows")
     mode("--filters", action="store_true", help="only filters: against NumPy, json.loads and SQLite")
+    mode("--durability", action="store_true", help="only changes that are kept: against SQLite and plain writes")
     add("--list", action="store_true", help="name the systems, say which can be loaded, and stop")
     add("--out", type=Path, default=ROOT / "build" / "bench", metavar="DIR", help="for results (build/bench)")
     arguments = parser.parse_args()
+    narrow = arguments.filters or arguments.durability
     if arguments.sets is None:
-        arguments.sets = ["spectrum"] if arguments.filters else list(SYNTHETIC)
+        arguments.sets = ["spectrum"] if narrow else list(SYNTHETIC)
     if arguments.rows is None:
-        arguments.rows = [100000] if arguments.filters else [1000, 10000]
-    if arguments.filters:
+        arguments.rows = [100000] if arguments.filters else [50000] if arguments.durability else [1000, 10000]
+    if arguments.dims is None:
+        arguments.dims = [384] if arguments.durability else [384, 1536]
+    if narrow:
         arguments.systems = ["numpy"]
     return arguments
 
@@ -156,12 +160,15 @@ def measure(arguments: argparse.Namespace, chosen: list, missing: dict[str, str]
 def choose_measure(arguments: argparse.Namespace) -> tuple[Callable, Callable, str]:
     """What measures a case, what shows its records, and the file for them."""
     import campaign
+    import durability
     import filters
     import plain
     import table
 
     if arguments.filters:
         return filters.run_case, table.filtered, "filters.json"
+    if arguments.durability:
+        return durability.run_case, table.durable, "durability.json"
     if arguments.plain_ratio:
         return plain.run_case, table.plain, "plain.json"
     return campaign.run_case, table.compared, "results.json"
@@ -174,7 +181,7 @@ def describe(arguments: argparse.Namespace, chosen: list, missing: dict[str, str
         "day": time.strftime("%Y-%m-%d"),
         "machine": machine.describe(arguments.threads),
         "load_average_before": machine.load_average(),
-        "versions": machine.versions(packages) | ({"SQLite": sqlite3.sqlite_version} if arguments.filters else {}),
+        "versions": machine.versions(packages) | ({"SQLite": sqlite3.sqlite_version} if arguments.filters or arguments.durability else {}),
         "options": {name: getattr(arguments, name) for name in kept},
         "settings": {kind.name: kind.settings for kind in chosen},
         "missing": missing,
@@ -189,11 +196,15 @@ def warn(load: float | None, threads: int) -> None:
 
 
 def finish(arguments: argparse.Namespace, results: dict) -> int:
-    if not (arguments.plain_ratio or arguments.filters):
+    if not (arguments.plain_ratio or arguments.filters or arguments.durability):
         draw(results, arguments.out)
     counts = [record.get("wrong_answers") for record in results["cases"]]
     counts += [result["wrong_answers"] for record in results["cases"] for result in record.get("results", [])]
     wrong = sum(count for count in counts if count)
+    if arguments.durability:
+        print(f"rows that were not there when the file was opened again: {wrong}")
+        print(f"results: {arguments.out}")
+        return 1 if wrong else 0
     verdict = f"{wrong} answers of npvec DIFFER from" if wrong else "every answer of npvec is equal to"
     print(f"{verdict} the float64 oracle's, rows, order and score bits")
     print(f"results: {arguments.out}")

@@ -22,6 +22,12 @@ FILTER_HEADER = (
 FIRST_USE_HEADER = ("first use of a field", "ms", "json.loads ms", "x json.loads")
 TEXT_HEADER = ("1,000 different texts", "rows", "us", "SQLite us", "x SQLite")
 
+ADD_HEADER = ("rows added one at a time", "mean us", "p50 us", "p99 us", "npvec x mean", "npvec x p50", "without calls")
+FLUSH_HEADER = ("flushed batches", "mean ms", "p50 ms", "p99 ms", "in times of the write, p50")
+READER_HEADER = ("a reader's searches", "p50 us", "slower %", "writer's rows a second")
+FOLLOWER_HEADER = ("a reader that refreshes", "slower %", "refresh us", "refreshing / searching", "rows before", "after")
+GROWTH_HEADER = ("bytes", "after 1", "after 100", "ratio")
+
 
 def number(value: float | None, digits: int = 3) -> str:
     """So many significant digits, never an exponent; a dash for nothing."""
@@ -173,6 +179,107 @@ def filtered(record: Row) -> str:
     """The tables of one case for the terminal."""
     parts = [f"\n{title(record)} ({record['description']})"]
     parts += [aligned([header, *cells]) for header, cells in filtered_parts(record)]
+    return "\n\n".join(parts)
+
+
+ADDS = {
+    "npvec": "npvec",
+    "sqlite": "SQLite",
+    "sqlite_unique": "SQLite, unique ids",
+    "write": "the bytes alone",
+    "npvec_call": "npvec, nothing added",
+    "sqlite_call": "SQLite, nothing inserted",
+}
+
+
+def add_cells(record: Row) -> list[list[str]]:
+    """The last column is the ratio of the medians less what a call takes that adds nothing."""
+    adds = record["adds"]
+    own = adds["npvec"]["p50_s"] - adds["npvec_call"]["p50_s"]
+    lines = []
+    for name, label in ADDS.items():
+        times, inserted = adds[name], name.startswith("sqlite") and name != "sqlite_call"
+        lines.append(
+            [
+                label,
+                *(number(times[key] * 1e6) for key in ("mean_s", "p50_s", "p99_s")),
+                ratio(times["mean_s"], adds["npvec"]["mean_s"]),
+                ratio(times["p50_s"], adds["npvec"]["p50_s"]),
+                ratio(times["p50_s"] - adds["sqlite_call"]["p50_s"], own) if inserted else "-",
+            ]
+        )
+    return lines
+
+
+def flush_cells(record: Row) -> list[list[str]]:
+    flushed = record["flushed"]
+    labels = {"npvec": f"npvec, {flushed['rows']} rows", "write": f"{flushed['bytes']:,} bytes, O_DSYNC"}
+    return [
+        [
+            label,
+            *(number(flushed[name][key] * 1e3) for key in ("mean_s", "p50_s", "p99_s")),
+            ratio(flushed[name]["p50_s"], flushed["write"]["p50_s"]),
+        ]
+        for name, label in labels.items()
+    ]
+
+
+def reader_cells(record: Row) -> list[list[str]]:
+    steady = record["readers"]["steady"]
+    labels = {"rest": "alone", "compute": "beside a process that computes", "add": "beside a writer"}
+    return [
+        [
+            label,
+            number(steady[f"{what}_p50_s"] * 1e6),
+            f"{100 * (steady[f'{what}_p50_s'] / steady['rest_p50_s'] - 1):.1f}",
+            number(steady["rows_per_second"]) if what == "add" else "-",
+        ]
+        for what, label in labels.items()
+    ]
+
+
+def follower_cells(record: Row) -> list[list[str]]:
+    following = record["readers"]["following"]
+    return [
+        [
+            "beside a writer",
+            f"{100 * (following['slowdown'] - 1):.1f}",
+            number(following["refresh_p50_s"] * 1e6),
+            number(following["refreshing_per_searching"], 2),
+            *(f"{rows:,}" for rows in following["rows"]),
+        ]
+    ]
+
+
+def growth_cells(record: Row) -> list[list[str]]:
+    labels = {"journal": "journal before a save", "journal_saved": "journal after it", "archive": "archive"}
+    return [
+        [
+            f"{label}, {'saved each round' if line['saved_each_round'] else 'saved at the end'}",
+            f"{line['first'][key]:,}",
+            f"{line['last'][key]:,}",
+            ratio(line["last"][key], line["first"][key]),
+        ]
+        for line in record["growth"]
+        for key, label in labels.items()
+    ]
+
+
+def durable_parts(record: Row) -> list[tuple[Sequence[str], list[list[str]]]]:
+    """The five tables of a case, each with its header."""
+    return [
+        (ADD_HEADER, add_cells(record)),
+        (FLUSH_HEADER, flush_cells(record)),
+        (READER_HEADER, reader_cells(record)),
+        (FOLLOWER_HEADER, follower_cells(record)),
+        (GROWTH_HEADER, growth_cells(record)),
+    ]
+
+
+def durable(record: Row) -> str:
+    """The tables of one case for the terminal."""
+    parts = [f"\n{title(record)} ({record['description']})"]
+    parts += [aligned([header, *cells]) for header, cells in durable_parts(record)]
     return "\n\n".join(parts)
 
 
