@@ -3,10 +3,11 @@
 
     pip install . && python examples/moving.py
 
-makes a store of each kind that is installed, moves it, and compares the answers.
+makes a store of each kind whose package is installed, moves it, and compares the answers.
 """
 
 import json
+import sqlite3
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -100,8 +101,6 @@ def try_chroma(facts, query, directory):
 
 
 def try_sqlite_vec(facts, query, directory):
-    import sqlite3
-
     import sqlite_vec
 
     connection = sqlite3.connect(directory / "facts.db")
@@ -118,13 +117,18 @@ def try_sqlite_vec(facts, query, directory):
     return theirs, [int(store.id_of(hit.index)) for hit in store.cosine_search(query, top_k=5, where="category = 'chemistry'")]
 
 
+def is_available(package):
+    loads_extensions = hasattr(sqlite3.Connection, "enable_load_extension")
+    return find_spec(package) is not None and (package != "sqlite_vec" or loads_extensions)
+
+
 def main():
     facts = VectorStore.open(HERE / "facts.npz")
     query = np.array(VectorStore.open(HERE / "queries.npz").vectors[13])
     tries = {"numpy": try_numpy, "faiss": try_faiss, "chromadb": try_chroma, "sqlite_vec": try_sqlite_vec}
     for package, attempt in tries.items():
-        if find_spec(package) is None:
-            print(f"{package}: not installed")
+        if not is_available(package):
+            print(f"{package}: not available")
             continue
         with tempfile.TemporaryDirectory() as directory:
             theirs, ours = attempt(facts, query, Path(directory))

@@ -40,7 +40,7 @@ def test_retrieval_for_a_prompt(tmp_path, arguments, facts):
 def test_moving_from_what_is_installed(tmp_path):
     printed = run(tmp_path, "moving.py").splitlines()
     assert printed[0] == "numpy: the same rows" and len(printed) == 4
-    assert all(line.endswith((": the same rows", ": not installed")) for line in printed)
+    assert all(line.endswith((": the same rows", ": not available")) for line in printed)
 
 
 @pytest.mark.parametrize(

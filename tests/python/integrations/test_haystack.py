@@ -96,6 +96,8 @@ def test_retrieval_scores_and_leaves_out_what_has_no_embedding(store):
     found = store.embedding_retrieval([1.0, 0.0])
     assert ids(found) == "abc" and [round(each.score, 3) for each in found] == [1, 0.707, 0]
     assert found[0].embedding == [2.0, 0.0] and found[0].meta == DOCUMENTS[0].meta
+    filters = {"field": "id", "operator": "in", "value": ["a", "d"]}
+    assert ids(store.embedding_retrieval([1.0, 0.0], filters=filters)) == "a"
     dot = NpvecDocumentStore(embedding_dim=2, embedding_similarity_function="dot_product")
     dot.write_documents(DOCUMENTS)
     assert [(each.id, each.score) for each in dot.embedding_retrieval([1.0, 0.0], top_k=1)] == [("b", 3.0)]

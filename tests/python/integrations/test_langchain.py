@@ -116,6 +116,10 @@ def test_a_file_has_it_all(store, tmp_path):
     assert again.get_by_ids(["4", "1"]) == store.get_by_ids(["4", "1"])
     again.add_texts(["one"], [{"n": 7}], ids=["5"])
     again.save()
+    again.save(tmp_path / "other.npz")
+    again.delete()
+    again.save()
+    assert len(NpvecVectorStore(Table(), path=tmp_path / "other.npz")) == 0
     more = NpvecVectorStore.from_texts(["two"], Table(), ids=["2"], path=tmp_path / "notes.npz")
     assert len(more) == 5 and more.get_by_ids(["2"])[0].metadata == {}
     assert VectorStore.open(tmp_path / "notes.npz").get(id="5")[1] == {"text": "one", "n": 7}

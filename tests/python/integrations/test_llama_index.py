@@ -120,7 +120,8 @@ def test_filters_inside_one_another(store):
 def test_keys_are_taken_as_they_are(store):
     given = MetadataFilter(key='odd "k.e[y', value=3)
     assert found(store, MetadataFilters(filters=[given])) == {3}
-    assert found(store, MetadataFilters(filters=[])) == set(range(len(METADATA)))
+    for condition in FilterCondition:
+        assert found(store, MetadataFilters(filters=[], condition=condition)) == set(range(len(METADATA)))
 
 
 def test_filters_that_are_wrong_say_so(store):
@@ -154,6 +155,8 @@ def test_maximal_marginal_relevance():
     mode = VectorStoreQueryMode.MMR
     assert ask(store, similarity_top_k=2, mode=mode, mmr_threshold=1.0).ids == ["n0", "n1"]
     assert ask(store, similarity_top_k=2, mode=mode, mmr_threshold=0.2).ids == ["n0", "n2"]
+    store.add([node(3, {}, [1, -1.1])])
+    assert ask(store, similarity_top_k=4, mode=mode, mmr_threshold=0.0).ids == ["n0", "n3", "n2", "n1"]
 
 
 def test_add_replaces_and_delete_deletes(store):
