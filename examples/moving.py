@@ -109,12 +109,17 @@ def try_sqlite_vec(facts, query, directory):
     connection.execute("CREATE VIRTUAL TABLE facts USING vec0(embedding float[384], category text, +text text)")
     connection.executemany(
         "INSERT INTO facts(rowid, embedding, category, text) VALUES (?, ?, ?, ?)",
-        [(row, facts.vectors[row].tobytes(), fact["category"], fact["text"]) for row, fact in enumerate(facts.metadata)],
+        [
+            (row, facts.vectors[row].tobytes(), fact["category"], fact["text"])
+            for row, fact in enumerate(facts.metadata)
+        ],
     )
     nearest = "SELECT rowid FROM facts WHERE embedding MATCH ? AND k = 5 AND category = 'chemistry' ORDER BY distance"
     theirs = [row for (row,) in connection.execute(nearest, [query.tobytes()])]
     store = from_sqlite_vec(connection, "SELECT rowid, embedding, category, text FROM facts ORDER BY rowid")
-    return theirs, [int(store.id_of(hit.index)) for hit in store.cosine_search(query, top_k=5, where="category = 'chemistry'")]
+    return theirs, [
+        int(store.id_of(hit.index)) for hit in store.cosine_search(query, top_k=5, where="category = 'chemistry'")
+    ]
 
 
 def is_available(package):

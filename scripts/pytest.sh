@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs the Python tests against one build, without those of integrations.sh: scripts/pytest.sh build/debug [arguments of pytest]
+# Runs the Python tests against one build: scripts/pytest.sh build/debug [arguments of pytest]
+# Those of the frameworks are for scripts/integrations.sh.
 set -eu
 cd "$(dirname "$0")/.."
 

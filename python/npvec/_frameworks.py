@@ -1,10 +1,10 @@
-"""What the modules for LangChain, LlamaIndex and Haystack share: rows of documents, conditions of two values, diversity.
+"""What the modules for LangChain, LlamaIndex and Haystack share: documents as rows, conditions, diversity.
 
 A row's metadata is the document's own, with its text under a key beside it, so that one file serves all three.
 
 The filters of frameworks know true and false only: what is not equal to 5 is also what is missing. Those of the library
-know NULL as well (docs/filters.md), so that a condition and its opposite are two filters here, each true where the other
-is not. Values go into filters as JSON, never into text.
+know NULL as well (docs/filters.md), so that a condition and its opposite are two filters here, each true where the
+other is not. Values go into filters as JSON, never into text.
 """
 
 import threading
@@ -199,9 +199,7 @@ def opposite(condition: Condition) -> Condition:
 # ------------------------------------------------------------------------------------------------------------ diversity
 
 
-def diverse(
-    query: npt.ArrayLike, vectors: npt.NDArray[np.float32], count: int, relevance: float
-) -> list[int]:
+def diverse(query: npt.ArrayLike, vectors: npt.NDArray[np.float32], count: int, relevance: float) -> list[int]:
     """Maximal marginal relevance: positions of `count` vectors that are near the query and far from each other.
 
     relevance: 1 for the nearest, 0 for those farthest from each other.

@@ -25,11 +25,11 @@ except ImportError as error:
 
 __all__ = ["NpvecDocumentStore", "NpvecEmbeddingRetriever"]
 
-# What a row has beside the document's content and meta. A vector must be there; _NO_VECTOR says that it stands for none.
+# What a row has beside the document's content and meta. A vector must be there; _NO_VECTOR says it stands for none.
 _ID, _BLOB, _SPARSE, _NO_VECTOR = _RESERVED = ("_id", "_blob", "_sparse_embedding", "_no_vector")
 _ORDERS = {">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte"}
 
-# --------------------------------------------------------------------------------------------------------------- filters
+# -------------------------------------------------------------------------------------------------------------- filters
 
 
 def _member(given: dict[str, Any], key: str) -> Any:
@@ -61,7 +61,11 @@ def _ordered(field: str, operator: str, value: Any) -> Condition:
 
 
 def _comparison(given: dict[str, Any], text_key: str) -> Condition:
-    field, operator, value = _field(_member(given, "field"), text_key), _member(given, "operator"), _member(given, "value")
+    field, operator, value = (
+        _field(_member(given, "field"), text_key),
+        _member(given, "operator"),
+        _member(given, "value"),
+    )
     if isinstance(value, date):
         value = value.isoformat()
     if operator in _ORDERS:
@@ -90,7 +94,7 @@ def _condition(given: dict[str, Any], text_key: str) -> Condition:
     return both if operator == "AND" else frameworks.opposite(both)
 
 
-# ----------------------------------------------------------------------------------------------------------------- store
+# ---------------------------------------------------------------------------------------------------------------- store
 
 
 class NpvecDocumentStore:
@@ -101,9 +105,9 @@ class NpvecDocumentStore:
         store.save()
         retriever = NpvecEmbeddingRetriever(NpvecDocumentStore("notes.npz"))
 
-    All filters of Haystack work. What is not there is not equal to anything, so `!=`, `not in` and `NOT` pass it. A row's
-    metadata is the document's meta, with its content under `text_key`: any store that has texts can be opened. Documents
-    may lack an embedding; retrievers do not see them. What was changed is in memory until `save`.
+    All filters of Haystack work. What is not there is not equal to anything, so `!=`, `not in` and `NOT` pass it. A
+    row's metadata is the document's meta, with its content under `text_key`: any store that has texts can be opened.
+    Documents may lack an embedding; retrievers do not see them. What was changed is in memory until `save`.
     """
 
     def __init__(
@@ -121,7 +125,8 @@ class NpvecDocumentStore:
         """
         if embedding_similarity_function not in ("cosine", "dot_product"):
             raise ValueError(
-                f"embedding_similarity_function: expected cosine or dot_product, found {embedding_similarity_function!r}"
+                "embedding_similarity_function: expected cosine or dot_product, "
+                f"found {embedding_similarity_function!r}"
             )
         self._arguments = {
             "path": path,
@@ -153,7 +158,7 @@ class NpvecDocumentStore:
         """Writes the file `path`, or the one of before. Raises ValueError if there is none."""
         self._documents.save(path)
 
-    # ------------------------------------------------------------------------------------------------------------- write
+    # ------------------------------------------------------------------------------------------------------------ write
 
     def _row(self, document: Document) -> dict[str, Any]:
         for key in _RESERVED:
@@ -219,7 +224,7 @@ class NpvecDocumentStore:
             document.meta.update(meta)
         return self.write_documents(found, DuplicatePolicy.OVERWRITE)
 
-    # -------------------------------------------------------------------------------------------------------------- read
+    # ------------------------------------------------------------------------------------------------------------- read
 
     def _where(self, filters: dict[str, Any] | None) -> dict[str, Any] | None:
         return _condition(filters, self._documents.text_key).true if filters else None

@@ -32,9 +32,9 @@ class NpvecVectorStore(VectorStore):
         store.save()
         store = NpvecVectorStore(embedding, path="notes.npz")
 
-    A row's metadata is the document's, with its text under `text_key`: any store that has texts can be opened. `filter` of
-    all searches is a condition of npvec on that metadata (docs/filters.md): a dict, or text, with `params` for each `?`.
-    Scores are cosines. What was changed is in memory until `save`.
+    A row's metadata is the document's, with its text under `text_key`: any store that has texts can be opened. `filter`
+    of all searches is a condition of npvec on that metadata (docs/filters.md): a dict, or text, with `params` for each
+    `?`. Scores are cosines. What was changed is in memory until `save`.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class NpvecVectorStore(VectorStore):
         params: Sequence[Any] | None = None,
         **kwargs: Any,
     ) -> bool:
-        """Deletes documents by ids or by a condition, or all if there is neither. Ids that are not there are passed over."""
+        """Deletes documents by ids or by a condition; all if there is neither. Ids of no document are passed over."""
         if self.store is not None:
             if ids is None and filter is None:
                 self.store.clear()

@@ -41,7 +41,9 @@ _COMPARISONS = {
 
 def _list(given: MetadataFilter) -> Sequence[Any]:
     if not isinstance(given.value, list):
-        raise TypeError(f"filter: {given.key} {given.operator.value}: expected a list, found {type(given.value).__name__}")
+        raise TypeError(
+            f"filter: {given.key} {given.operator.value}: expected a list, found {type(given.value).__name__}"
+        )
     return given.value
 
 
@@ -67,7 +69,9 @@ def _condition_of(given: MetadataFilter) -> Condition:
 
 
 def _condition(given: MetadataFilters) -> Condition:
-    conditions = [_condition(each) if isinstance(each, MetadataFilters) else _condition_of(each) for each in given.filters]
+    conditions = [
+        _condition(each) if isinstance(each, MetadataFilters) else _condition_of(each) for each in given.filters
+    ]
     if not conditions or given.condition in (None, FilterCondition.AND):
         return frameworks.all_of(conditions)
     found = frameworks.any_of(conditions)
@@ -82,9 +86,9 @@ class NpvecVectorStore(BasePydanticVectorStore):
         store.save()
         index = VectorStoreIndex.from_vector_store(NpvecVectorStore("notes.npz"))
 
-    All filters of LlamaIndex work, also inside one another. What is not there is not equal to anything, so `!=`, `nin` and
-    `not` pass it. Queries are of the modes DEFAULT and MMR. A row's metadata is the node's, with its text under `text_key`:
-    any store that has texts can be opened. What was changed is in memory until `save` or `persist`.
+    All filters of LlamaIndex work, also inside one another. What is not there is not equal to anything, so `!=`, `nin`
+    and `not` pass it. Queries are of the modes DEFAULT and MMR. A row's metadata is the node's, with its text under
+    `text_key`: any store that has texts can be opened. What was changed is in memory until `save` or `persist`.
     """
 
     stores_text: bool = True
@@ -164,9 +168,7 @@ class NpvecVectorStore(BasePydanticVectorStore):
             return metadata_dict_to_node(fields, text=text)
         return TextNode(id_=store.id_of(row) or str(row), text=text or "", metadata=fields)
 
-    def get_nodes(
-        self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None
-    ) -> list[BaseNode]:
+    def get_nodes(self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None) -> list[BaseNode]:
         """The nodes with these ids and for which the filters hold; all if there is neither."""
         store = self.client
         if store is None:
@@ -182,7 +184,9 @@ class NpvecVectorStore(BasePydanticVectorStore):
         """
         store = self.client
         if query.mode not in (VectorStoreQueryMode.DEFAULT, VectorStoreQueryMode.MMR):
-            raise ValueError(f"query: expected the mode default or mmr, found {query.mode}: npvec searches vectors alone")
+            raise ValueError(
+                f"query: expected the mode default or mmr, found {query.mode}: npvec searches vectors alone"
+            )
         if query.query_embedding is None:
             raise ValueError("query: expected an embedding, found None")
         if store is None or query.similarity_top_k < 1:

@@ -140,7 +140,10 @@ def test_stores_made_elsewhere_have_another_key_and_no_ids():
     rows = VectorStore(3)
     rows.add([[1, 0, 0], [0, 1, 0]], [{"body": "one", "text": "own"}, {"n": 2}])
     found = NpvecVectorStore(Table(), store=rows, text_key="body").similarity_search("one")
-    assert found == [Document(page_content="one", metadata={"text": "own"}), Document(page_content="", metadata={"n": 2})]
+    assert found == [
+        Document(page_content="one", metadata={"text": "own"}),
+        Document(page_content="", metadata={"n": 2}),
+    ]
 
 
 def test_documents_keep_their_ids_and_others_get_one(store):

@@ -27,7 +27,11 @@ METADATA = [{"x": value, "n": n, 'odd "k.e[y': n} for n, value in enumerate(VALU
 def node(number, metadata, vector, document="d0"):
     source = {NodeRelationship.SOURCE: RelatedNodeInfo(node_id=document)}
     return TextNode(
-        id_=f"n{number}", text=f"text {number}", metadata=metadata, embedding=[float(x) for x in vector], relationships=source
+        id_=f"n{number}",
+        text=f"text {number}",
+        metadata=metadata,
+        embedding=[float(x) for x in vector],
+        relationships=source,
     )
 
 
@@ -102,7 +106,10 @@ def test_every_operator_and_its_opposite(store, operator, operand):
     given = MetadataFilter(key="x", operator=operator, value=operand)
     expected = passing(operator, operand)
     assert found(store, MetadataFilters(filters=[given])) == expected
-    assert found(store, MetadataFilters(filters=[given], condition=FilterCondition.NOT)) == set(range(len(METADATA))) - expected
+    assert (
+        found(store, MetadataFilters(filters=[given], condition=FilterCondition.NOT))
+        == set(range(len(METADATA))) - expected
+    )
 
 
 def test_filters_inside_one_another(store):
@@ -179,7 +186,10 @@ def test_an_index_lives_in_a_file(tmp_path):
     embedding = MockEmbedding(embed_dim=4)
     store = NpvecVectorStore(tmp_path / "index.npz")
     context = StorageContext.from_defaults(vector_store=store)
-    documents = [Document(id_="a", text="first", metadata={"n": 1}), Document(id_="b", text="second", metadata={"n": 2})]
+    documents = [
+        Document(id_="a", text="first", metadata={"n": 1}),
+        Document(id_="b", text="second", metadata={"n": 2}),
+    ]
     index = VectorStoreIndex.from_documents(documents, storage_context=context, embed_model=embedding)
     index.delete_ref_doc("a")
     store.save()
