@@ -93,7 +93,7 @@ static uint64_t find_record(const journal_salvage *job, uint64_t from) {
     return job->bytes.size;
 }
 
-/* -------------------------------------------------------------------------------------------------------- Changes -- */
+/* ------------------------------------------------------------------------------------------------------ Changes -- */
 
 /* Rows of a change that is lost, so that those behind it keep their numbers: they are deleted at once. */
 static npv_status add_lost_rows(journal_salvage *job, uint64_t count, npv_error *error) {
@@ -146,8 +146,8 @@ static npv_status replay_row(journal_salvage *job, const npv_journal_batch *part
 }
 
 /*
- * A batch that cannot be made as it stands: behind a gap it may add an id that is still there, because its deletion is lost, or
- * replace a document of a row that is lost. Its rows are made one by one.
+ * A batch that cannot be made as it stands: behind a gap it may add an id that is still there, because its deletion is
+ * lost, or replace a document of a row that is lost. Its rows are made one by one.
  */
 static npv_status replay_rows(journal_salvage *job, const npv_journal_record *record, uint64_t *lost,
                               npv_error *error) {
@@ -310,7 +310,7 @@ static npv_status replay_all(journal_salvage *job, npv_error *error) {
     return status;
 }
 
-/* --------------------------------------------------------------------------------------------------- Which archive -- */
+/* ------------------------------------------------------------------------------------------------ Which archive -- */
 
 /* A header as it stands, whatever its checksum: good for no more than to be compared with what is known. */
 static bool read_damaged_header(const unsigned char *damaged, npv_journal_header *header) {

@@ -57,7 +57,11 @@ def test_help_wins_over_other_words():
 @pytest.mark.parametrize(
     "words, message",
     [
-        ([], "npvec: expected a command: create, add, upsert, search, get, count, facet, delete, info, export, verify, repair or compact"),
+        (
+            [],
+            "npvec: expected a command: create, add, upsert, search, get, count, facet, delete, info, export, verify, "
+            "repair or compact",
+        ),
         (["serch"], "npvec: there is no command 'serch'; did you mean 'search'?"),
         (["ad"], "npvec: there is no command 'ad'; did you mean 'add'?"),
         (["frobnicate"], "npvec: there is no command 'frobnicate'"),
