@@ -89,7 +89,8 @@ def _single_adds(case: Case, options: Options) -> dict[str, Any]:
     path = options.work / "single.npz"
     store = npvec.Store.open_file(str(path), 1, case.dimensions, npvec.OS)
     databases = [_database(options.work / f"{name}.sqlite", kind) for name, kind in IDS.items()]
-    record, fd = _record_size(case, options, 1), os.open(options.work / "single.bytes", os.O_RDWR | os.O_CREAT, 0o600)
+    record = _record_size(case, options, 1)
+    fd = os.open(options.work / "single.bytes", os.O_RDWR | os.O_CREAT, 0o600)
     count = len(case.rows)
     rows = [(identity(i), case.rows[i].tobytes(), document(i)) for i in range(count)]
     ways = {
@@ -105,8 +106,11 @@ def _single_adds(case: Case, options: Options) -> dict[str, Any]:
     os.close(fd)
     for database in databases:
         database.close()
-    wrong = _lost(store, path, case)
-    return {"adds": {name: _times(way) for name, way in contenders.items()}, "add_bytes": record, "wrong_answers": wrong}
+    return {
+        "adds": {name: _times(way) for name, way in contenders.items()},
+        "add_bytes": record,
+        "wrong_answers": _lost(store, path, case),
+    }
 
 
 # What a table says of the column with the ids: npvec's are unique, which costs SQLite an index.
@@ -330,7 +334,8 @@ def _following(reader: Reader, neighbour: Neighbour, seconds: float) -> dict[str
         neighbour.tell("rest")
         rows = _caught_up(reader, seconds / 4)
         alone = (before + reader.run(seconds)[0].percentile(50)) / 2
-        rounds.append((searched.percentile(50) / alone, float(np.median(refreshed)), sum(refreshed) / sum(searched.seconds)))
+        share = sum(refreshed) / sum(searched.seconds)
+        rounds.append((searched.percentile(50) / alone, float(np.median(refreshed)), share))
     reader.store.close()
     slowdown, refresh, share = np.median(np.array(rounds), axis=0).tolist()
     return {

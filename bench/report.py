@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Writes measured results into docs/benchmarks.md, between its two markers, so that no figure is typed by hand.
 
-    report.py [build/bench/results.json] [build/bench/plain.json] [build/bench/filters.json] [build/bench/durability.json]
+    report.py [FILE ...]
 
-Takes the files that are there; without arguments all of build/bench.
+FILE is a results.json, plain.json, filters.json or durability.json of bench/run.py. Without arguments those are taken
+that are in build/bench.
 """
 
 from __future__ import annotations

@@ -43,7 +43,13 @@ def parse() -> argparse.Namespace:
         help="rows taken of each --data file: sampled, or grown where it has fewer (default: all it has)",
     )
     add("--sets", nargs="*", choices=SYNTHETIC, help="bundled and self-made sets (all; others: spectrum)")
-    add("--rows", type=whole, nargs="+", metavar="N", help="of self-made sets (1K 10K; --filters: 100K; --durability: 50K)")
+    add(
+        "--rows",
+        type=whole,
+        nargs="+",
+        metavar="N",
+        help="of self-made sets (1K 10K; --filters: 100K; --durability: 50K)",
+    )
     add("--dims", type=whole, nargs="+", metavar="N", help="of self-made sets (384 1536; --durability: 384)")
     add("--k", type=whole, nargs="+", default=[10], metavar="N", help="nearest rows wanted (10)")
     add("--queries", type=whole, default=100, metavar="N", help="timed single queries (100)")
@@ -177,11 +183,12 @@ def choose_measure(arguments: argparse.Namespace) -> tuple[Callable, Callable, s
 def describe(arguments: argparse.Namespace, chosen: list, missing: dict[str, str]) -> dict:
     packages = sorted({package for kind in chosen for package in kind.packages})
     kept = ("k", "queries", "batch", "threads", "turn", "warm", "seconds", "starts", "hnsw_rows")
+    narrow = arguments.filters or arguments.durability
     return {
         "day": time.strftime("%Y-%m-%d"),
         "machine": machine.describe(arguments.threads),
         "load_average_before": machine.load_average(),
-        "versions": machine.versions(packages) | ({"SQLite": sqlite3.sqlite_version} if arguments.filters or arguments.durability else {}),
+        "versions": machine.versions(packages) | ({"SQLite": sqlite3.sqlite_version} if narrow else {}),
         "options": {name: getattr(arguments, name) for name in kept},
         "settings": {kind.name: kind.settings for kind in chosen},
         "missing": missing,
