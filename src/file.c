@@ -296,7 +296,9 @@ static npv_status attach_journal(npv_store *store, npv_journal *journal, npv_err
         if (found)
             strcpy(store->journal_note, "the journal beside this file went on from another one, and was removed");
         npv_journal_reader_close(&reader);
-        return npv_journal_restart(journal, &base, error);
+        /* Whoever replaced the archive may have been killed before its name was on the disk, which must come first. */
+        status = npv_flush_names(journal->path, error);
+        return status == NPV_OK ? npv_journal_restart(journal, &base, error) : status;
     }
     status = npv_store_follow(store, &reader, &changed, error);
     if (status == NPV_OK && reader.offset < reader.file_size)

@@ -238,11 +238,26 @@ static npv_status open_directory(const char *path, int *fd, npv_error *error) {
     return status;
 }
 
+/* Some file systems cannot flush a directory and say so; there is nothing more to be done on them. */
+static bool flush_directory(int directory) {
+    return fsync(directory) == 0 || errno == EINVAL || errno == ENOTSUP;
+}
+
+npv_status npv_flush_names(const char *path, npv_error *error) {
+    int directory = -1;
+    npv_status status = open_directory(path, &directory, error);
+    if (status != NPV_OK)
+        return status;
+    if (!flush_directory(directory))
+        status = npv_fail_io(error, path, "flushing its directory");
+    close(directory);
+    return status;
+}
+
 static npv_status rename_into_place(const npv_replacement *file, int directory, npv_error *error) {
     if (rename(file->temporary, file->path) != 0)
         return npv_fail_io(error, file->path, "renaming its replacement into place");
-    /* Some file systems cannot flush a directory and say so; there is nothing more to be done on them. */
-    if (fsync(directory) != 0 && errno != EINVAL && errno != ENOTSUP)
+    if (!flush_directory(directory))
         return npv_fail_io(error, file->path, "flushing its directory (the new file is in place)");
     return NPV_OK;
 }

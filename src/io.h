@@ -37,6 +37,9 @@ void npv_replacement_abandon(npv_replacement *file);
 /* Flushes what was written to a file, and its size, to the disk. 0, or -1 with errno. */
 int npv_flush_data(int fd);
 
+/* The same for the names in the directory of `path`. */
+npv_status npv_flush_names(const char *path, npv_error *error);
+
 /* Cuts a file off, or extends it with zeros. 0, or -1 with errno. */
 int npv_cut_file(int fd, uint64_t size);
 

@@ -147,6 +147,16 @@ static npv_status write_process(npv_journal *journal, npv_error *error) {
     return written == (ssize_t)sizeof bytes ? NPV_OK : npv_fail_io(error, journal->path, "writing to the journal");
 }
 
+/*
+ * Who wrote the journal may have been killed between a change, or a new name, and its flush. A change that is
+ * acknowledged from now on needs both on the disk: those before it, lest the journal end up with a hole, and the name.
+ */
+static npv_status flush_all(const npv_journal *journal, npv_error *error) {
+    if (npv_flush_data(journal->lock.fd) != 0)
+        return npv_fail_io(error, journal->path, "flushing the journal to the disk");
+    return npv_flush_names(journal->path, error);
+}
+
 npv_status npv_journal_continue(npv_journal *journal, const npv_journal_reader *reader, npv_error *error) {
     if (reader->offset < reader->file_size && npv_cut_file(journal->lock.fd, reader->offset) != 0)
         return npv_fail_io(error, journal->path, "cutting off the unfinished end of the journal");
@@ -154,7 +164,8 @@ npv_status npv_journal_continue(npv_journal *journal, const npv_journal_reader *
     journal->size = reader->offset;
     journal->sequence = reader->sequence;
     journal->known = true;
-    return write_process(journal, error);
+    const npv_status status = write_process(journal, error);
+    return status == NPV_OK && journal->durability == NPV_DURABILITY_DISK ? flush_all(journal, error) : status;
 }
 
 /* ------------------------------------------------------------------------------------------------------ Starting -- */
