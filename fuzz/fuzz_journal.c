@@ -32,7 +32,7 @@ static npv_store *new_store(unsigned kind) {
 
 /* Appends a record to the journal in `bytes`; returns its new size. */
 static size_t put_record(unsigned char *bytes, size_t at, uint64_t sequence, uint32_t type, npv_bytes payload) {
-    const npv_journal_record_header header = {type, sequence, npv_journal_padded(payload.size), 0};
+    const npv_journal_record_header header = {type, sequence, npv_journal_padded(payload.size), 0, 0};
     unsigned char *const place = bytes + at + NPV_JOURNAL_RECORD;
     npv_journal_record_header checked = header;
     memset(place, 0, (size_t)header.size);

@@ -55,6 +55,7 @@ typedef struct npv_journal_batch {
 typedef struct npv_journal_record {
     npv_journal_type type;
     uint64_t sequence; /* 1 for the first */
+    uint32_t unflushed;
     npv_bytes payload; /* valid until the next record is read */
 } npv_journal_record;
 
@@ -76,9 +77,17 @@ npv_status npv_journal_read_header(const char *path, const unsigned char bytes[N
 typedef struct npv_journal_record_header {
     uint32_t type;
     uint64_t sequence;
-    uint64_t size;     /* of the payload */
-    uint64_t checksum; /* of the payload */
+    uint64_t size;      /* of the payload */
+    uint64_t checksum;  /* of the payload */
+    uint32_t unflushed; /* changes right before this one that were not on the disk when it was written; see below */
 } npv_journal_record_header;
+
+/*
+ * Threads share a flush, so that with durability DISK several records may wait for one; if the power goes, a later one may
+ * be on the disk without an earlier one. Where a record is broken, those behind it show that it was lost and never
+ * acknowledged, if all of them count it among the unflushed; else it is damaged. With OS they count none.
+ */
+#define NPV_JOURNAL_MOST_UNFLUSHED 65535
 
 /* A record's header depends on the journal and on where in it the record stands, so no copy of one is ever valid. */
 void npv_journal_write_record_header(const npv_journal_record_header *header, uint64_t salt, uint64_t offset,

@@ -92,7 +92,7 @@ npv_status npv_journal_read_header(const char *path, const unsigned char bytes[N
 void npv_journal_write_record_header(const npv_journal_record_header *header, uint64_t salt, uint64_t offset,
                                      unsigned char bytes[NPV_JOURNAL_RECORD]) {
     npv_put_u32(bytes, RECORD_MAGIC);
-    npv_put_u32(bytes + 4, header->type);
+    npv_put_u32(bytes + 4, header->type | header->unflushed << 16);
     npv_put_u64(bytes + 8, header->sequence);
     npv_put_u64(bytes + 16, header->size);
     npv_put_u64(bytes + 24, header->checksum);
@@ -103,8 +103,9 @@ bool npv_journal_read_record_header(const unsigned char bytes[NPV_JOURNAL_RECORD
                                     npv_journal_record_header *header) {
     if (npv_get_u32(bytes) != RECORD_MAGIC || npv_get_u64(bytes + 32) != XXH3_64bits_withSeed(bytes, 32, salt + offset))
         return false;
-    *header = (npv_journal_record_header){npv_get_u32(bytes + 4), npv_get_u64(bytes + 8), npv_get_u64(bytes + 16),
-                                          npv_get_u64(bytes + 24)};
+    const uint32_t type = npv_get_u32(bytes + 4);
+    *header = (npv_journal_record_header){type & 0xffff, npv_get_u64(bytes + 8), npv_get_u64(bytes + 16),
+                                          npv_get_u64(bytes + 24), type >> 16};
     return true;
 }
 

@@ -125,14 +125,19 @@ static npv_status read_record(npv_journal_reader *reader, uint64_t offset, npv_j
         return status;
     const npv_bytes payload = {bytes.data + NPV_JOURNAL_RECORD, (size_t)header.size};
     *found = XXH3_64bits_withSeed(payload.data, payload.size, reader->header.salt) == header.checksum;
-    *record = (npv_journal_record){(npv_journal_type)header.type, header.sequence, payload};
+    *record = (npv_journal_record){(npv_journal_type)header.type, header.sequence, header.unflushed, payload};
     return NPV_OK;
 }
 
 /* Headers that are sound while their payload is not: more than a crash leaves, and each may cost reading the rest. */
 #define MOST_BROKEN 16
 
-/* A record is not whole. Does it end the journal, or do sound ones follow? */
+/* Was the record after the last one that was read still unflushed when this one behind it was written? */
+static bool allows_loss(const npv_journal_reader *reader, const npv_journal_record *record) {
+    return record->sequence > reader->sequence + 1 && record->sequence - reader->sequence - 1 <= record->unflushed;
+}
+
+/* A record is not whole. Does it end the journal, or do sound ones follow that were written when it was on the disk? */
 static npv_status check_rest(npv_journal_reader *reader, npv_error *error) {
     npv_journal_record record;
     bool has_header, found = false;
@@ -142,7 +147,11 @@ static npv_status check_rest(npv_journal_reader *reader, npv_error *error) {
         if (at > reader->file_size || reader->file_size - at < NPV_JOURNAL_RECORD)
             return NPV_OK;
         status = read_record(reader, at, &record, &has_header, &found, error);
-        broken += has_header;
+        broken += has_header && !found;
+        if (status == NPV_OK && found && allows_loss(reader, &record)) {
+            found = false;
+            at += NPV_JOURNAL_RECORD + npv_journal_padded(record.payload.size) - 8;
+        }
     }
     if (status != NPV_OK)
         return status;

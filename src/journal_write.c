@@ -110,10 +110,21 @@ static uint64_t checksum_of(const npv_journal *journal, const parts *p) {
     return XXH3_64bits_digest(journal->hash);
 }
 
+/* For a record that is going to be written. */
+static uint32_t count_unflushed(npv_journal *journal) {
+    if (journal->durability != NPV_DURABILITY_DISK)
+        return 0;
+    pthread_mutex_lock(&journal->mutex);
+    const uint64_t count = journal->written - journal->synced;
+    pthread_mutex_unlock(&journal->mutex);
+    return count < NPV_JOURNAL_MOST_UNFLUSHED ? (uint32_t)count : NPV_JOURNAL_MOST_UNFLUSHED;
+}
+
 /* Part 0 is the record's header, which is filled in here. */
 static npv_status append(npv_journal *journal, npv_journal_type type, parts *p, npv_error *error) {
     unsigned char *const head = p->part[0].iov_base;
-    npv_journal_record_header header = {.type = type, .sequence = journal->sequence + 1};
+    npv_journal_record_header header = {
+        .type = type, .sequence = journal->sequence + 1, .unflushed = count_unflushed(journal)};
     npv_error found;
     for (int i = 1; i < p->count; i++)
         header.size += p->part[i].iov_len;

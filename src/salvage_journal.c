@@ -72,7 +72,7 @@ static bool read_record(const journal_salvage *job, uint64_t at, npv_journal_rec
     if (!*has_header || header->size > bytes.size - at - NPV_JOURNAL_RECORD || header->size % 8 != 0)
         return false;
     const npv_bytes payload = {bytes.data + at + NPV_JOURNAL_RECORD, (size_t)header->size};
-    *record = (npv_journal_record){(npv_journal_type)header->type, header->sequence, payload};
+    *record = (npv_journal_record){(npv_journal_type)header->type, header->sequence, header->unflushed, payload};
     return XXH3_64bits_withSeed(payload.data, payload.size, job->header.salt) == header->checksum;
 }
 

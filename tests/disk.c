@@ -181,6 +181,7 @@ static void apply(npv_buffer *files, disk_name *names, const disk_event *event, 
 void disk_lose(const disk *d, size_t point, disk_loss loss) {
     size_t *const pending = calloc(point + 1, sizeof *pending);
     npv_buffer *const files = calloc(d->files + 1, sizeof *files);
+    static const unsigned char zero[1];
     disk_name names[DISK_FILES] = {{.file = 0}};
     assert_true(pending != NULL && files != NULL);
     const size_t count = disk_pending(d, point, pending);
@@ -195,9 +196,11 @@ void disk_lose(const disk *d, size_t point, disk_loss loss) {
         apply(files, names, &d->events[i], kept, loss.sized);
     }
     forge_remove_files();
-    for (size_t i = 0; i < DISK_FILES; i++)
+    for (size_t i = 0; i < DISK_FILES; i++) {
+        const npv_buffer *const file = &files[names[i].file];
         if (names[i].file != 0)
-            forge_write(forge_path(names[i].name), (npv_bytes){files[names[i].file].data, files[names[i].file].size});
+            forge_write(forge_path(names[i].name), (npv_bytes){file->size > 0 ? file->data : zero, file->size});
+    }
     for (unsigned i = 0; i <= d->files; i++)
         free(files[i].data);
     free(files);

@@ -196,7 +196,7 @@ static void forge_record(int after, uint32_t type, const unsigned char *payload,
     must(npv_journal_read_header("", whole.data, &header, &error), &error);
     memcpy(bytes.data, whole.data, ends[after]);
     const npv_journal_record_header record = {type, (uint64_t)after + 1, size,
-                                              XXH3_64bits_withSeed(payload, size, header.salt)};
+                                              XXH3_64bits_withSeed(payload, size, header.salt), 0};
     npv_journal_write_record_header(&record, header.salt, ends[after], bytes.data + ends[after]);
     if (size > 0)
         memcpy(bytes.data + ends[after] + 40, payload, size);
@@ -340,7 +340,7 @@ static void many_headers_cost_no_more_than_the_file(void **state) {
     must(npv_journal_read_header("", whole.data, &header, &error), &error);
     memcpy(bytes, whole.data, 128);
     for (uint64_t at = 128 + 40; at + 40 < SIZE; at += 40) {
-        const npv_journal_record_header record = {NPV_JOURNAL_ADD, 1, SIZE - at - 40, 1};
+        const npv_journal_record_header record = {NPV_JOURNAL_ADD, 1, SIZE - at - 40, 1, 0};
         npv_journal_write_record_header(&record, header.salt, at, bytes + at);
     }
     forge_write(journal, (npv_bytes){bytes, SIZE});
