@@ -80,8 +80,9 @@ def _take_turn(contender: Contender, first: int, turn: int, warm: int, left: flo
     settle()
     for other in range(end, end + warm):
         take(searches[other % len(searches)]())
+    answers = []
     for search in searches[first:end]:
         started = time.perf_counter()
-        answer = search()
+        answers.append(search())
         contender.seconds.append(time.perf_counter() - started)
-        contender.results.append(take(answer))
+    contender.results += map(take, answers)
