@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, SupportsIndex, TypeAlias
+from typing import Any, Literal, SupportsIndex, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ Where: TypeAlias = str | Mapping[str, Any]
 Id: TypeAlias = Any  # str, int or uuid.UUID
 
 LARGEST = 2**62
+DURABILITIES: tuple[Literal["off", "os", "disk"], ...] = ("off", "os", "disk")  # in the order of npvec.h
 
 
 def integer(value: SupportsIndex, name: str) -> int:
@@ -44,6 +45,15 @@ def boolean(value: bool | np.bool_, name: str) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be a boolean, found {type(value).__name__}")
     return bool(value)
+
+
+def durability(value: str) -> int:
+    """Its number in npvec.h."""
+    if not isinstance(value, str):
+        raise TypeError(f"durability must be a text, found {type(value).__name__}")
+    if value not in DURABILITIES:
+        raise ValueError(f"durability: expected one of {', '.join(DURABILITIES)}, found {value!r}")
+    return DURABILITIES.index(value)
 
 
 def threshold(value: RealNumber, name: str) -> float:
@@ -210,10 +220,10 @@ def file_path(path: PathInput) -> Path:
     return (resolved if resolved.suffix == ".npz" else Path(f"{text}.npz")).absolute()
 
 
-def file_error(error: OSError, path: Path) -> OSError:
+def file_error(error: OSError, path: Path | None) -> OSError:
     """The error with its number, from the system's text at its end: FileNotFoundError and so on."""
     message = str(error)
     for number in errno.errorcode:
         if message.endswith(os.strerror(number)):
-            return OSError(number, os.strerror(number), str(path))
+            return OSError(number, os.strerror(number), None if path is None else str(path))
     return error

@@ -42,20 +42,37 @@ class _Documents(pickle.Unpickler):
 class Rows:
     """Rows of one kind: with objects (`dtype` is object), with fields that are objects, or with typed fields.
 
-    One thread at a time may write; the store sees to that. Any number may read meanwhile.
+    One thread at a time may write; the store sees to that. Any number may read meanwhile. `durable`: a journal has what
+    the library has, so objects that the library does not have whole are refused.
     """
 
-    __slots__ = ("_objects_lock", "_records", "_unread", "dead", "dtype", "end", "epoch", "handle", "objects", "typed")
+    __slots__ = (
+        "_objects_lock",
+        "_records",
+        "_unread",
+        "dead",
+        "dtype",
+        "durable",
+        "end",
+        "epoch",
+        "follows",
+        "handle",
+        "objects",
+        "typed",
+    )
 
-    def __init__(self, handle: _npvec.Store, dtype: np.dtype[Any] | None = None) -> None:
+    def __init__(self, handle: _npvec.Store, dtype: np.dtype[Any] | None = None, durable: bool = False) -> None:
         descr = handle.descr()
         self.handle = handle
+        self.durable = durable
+        self.follows = False  # the library may catch up with the file: all changes and objects are those of the file
         self.typed = descr is not None
         self.dtype = np.dtype(dtype or object) if descr is None else np.dtype(ast.literal_eval(descr))
-        self.end = handle.size()[1]
-        # Row numbers change when deleted rows are dropped: odd while that is being done.
+        count, self.end = handle.size()
+        # Row numbers change when deleted rows are dropped: odd while that is being done. For good where others follow.
         self.epoch = 0
-        self.dead: set[int] = set()
+        # Others than these may have been deleted by whoever wrote the journal.
+        self.dead: set[int] = set() if count == self.end else _missing(handle, self.end)
         # None: the library has them all. Else with room for more rows behind `end`; locked, as its views are.
         self.objects: npt.NDArray[Any] | None = None if self.typed else np.full(self.end, _UNREAD, self.dtype)
         if self.objects is not None:
@@ -67,18 +84,26 @@ class Rows:
     # ------------------------------------------------------------------------------------------------------------ views
 
     def vectors(self, dimensions: int) -> npt.NDArray[np.float32]:
-        end = self.end
+        epoch, end = self.epoch, self.end
         if end == 0:
             view = np.empty((0, dimensions), np.float32)
         else:
             view = np.frombuffer(self.handle.vectors(end), np.float32).reshape(end, dimensions)
+        self._check_epoch(epoch)
         view.flags.writeable = False
         return view
 
+    def _check_epoch(self, epoch: int) -> None:
+        """Before memory is looked at: what the library has by now may be fewer rows."""
+        if epoch % 2 == 1 or self.epoch != epoch:
+            raise IndexError("rows have got other numbers meanwhile")
+
     def records(self) -> npt.NDArray[Any]:
-        end = self.end
+        epoch, end = self.epoch, self.end
         if len(self._records) != end:
-            self._records = np.frombuffer(self.handle.records(end), self.dtype, end)
+            found = np.frombuffer(self.handle.records(end), self.dtype, end)
+            self._check_epoch(epoch)
+            self._records = found
         view = self._records.view()
         view.flags.writeable = False
         return view
@@ -96,7 +121,7 @@ class Rows:
         return view
 
     def _read_block(self, block: range) -> None:
-        """Reads what has not been read of these rows. Pickles without a memo make one of a list by being put together."""
+        """Reads what has not been read of these rows. Pickles without a memo, put together, make one of a list."""
         assert self.objects is not None
         rows = [row for row in block if self.objects[row] is _UNREAD]
         pickles = [None if row in self.dead else self.handle.pickle(row) for row in rows]
@@ -168,29 +193,45 @@ class Rows:
     def add(self, vectors: npt.NDArray[np.float32], payloads: Any, ids: Sequence[str | None] | None) -> None:
         """`payloads`: a list, a tuple, a structured array, or None."""
         count = len(vectors)
+        self.follows = False
         documents, records = self._arguments(payloads, count)
         if self.objects is not None:
             # Before the library has the rows, so that whoever finds them finds these, too.
             self._reserve(self.end + count)
             with self._objects_lock:
                 self._store(range(self.end, self.end + count), self._objects_of(payloads, count))
-        self.handle.add(vectors, documents, ids, None if records is None else records.view(np.uint8))
+        self.handle.add(vectors, documents, ids, None if records is None else records.view(np.uint8), self.durable)
         self.end += count
 
     def upsert(self, vectors: npt.NDArray[np.float32], payloads: Any, ids: Sequence[str]) -> npt.NDArray[np.int64]:
         count = len(vectors)
+        self.follows = False
         documents, records = self._arguments(payloads, count)
         if self.objects is not None:
             self._reserve(self.end + count)
             with self._objects_lock:
                 waiting = _UNREAD if self.dtype.names is None else None
                 self._store(range(self.end, self.end + count), [waiting] * count)
-        found = self.handle.upsert(vectors, documents, ids, None if records is None else records.view(np.uint8))
+        fields = None if records is None else records.view(np.uint8)
+        found = self.handle.upsert(vectors, documents, ids, fields, self.durable)
         rows = np.frombuffer(found, np.int64)
         if self.objects is not None:
             with self._objects_lock:
                 self._store(rows.tolist(), self._objects_of(payloads, count))
         self.end = self.handle.size()[1]
+        return rows
+
+    def delete(self, rows: npt.NDArray[np.int64]) -> None:
+        if len(rows) > 0:
+            self.follows = False
+            self.handle.delete(rows, None, None)
+            self.dead.update(rows.tolist())
+
+    def renewed(self) -> "Rows":
+        """The rows as the library has them by now, to take the place of these, which go out of use."""
+        self.epoch |= 1
+        rows = Rows(self.handle, None if self.typed or self.dtype == object else self.dtype, self.durable)
+        rows.follows = self.follows
         return rows
 
     def _live(self) -> npt.NDArray[np.int64]:
@@ -230,12 +271,19 @@ class Rows:
         return _archive.Archive(vectors[some], metadata[some], ids if any(ids) else None, normalize)
 
 
-def create(dimensions: int, normalize: bool, threads: int, dtype: np.dtype[Any] | None = None) -> Rows:
+def _missing(handle: _npvec.Store, end: int) -> set[int]:
+    there = np.frombuffer(handle.select(None, None, None, None, False, 0, None), np.int64)
+    return set(np.setdiff1d(np.arange(end), there, assume_unique=True).tolist())
+
+
+def create(
+    dimensions: int, normalize: bool, threads: int, dtype: np.dtype[Any] | None = None, durability: int = 0
+) -> Rows:
     """An empty store; with typed fields if `dtype` has fields none of which are objects."""
-    if dtype is None or dtype.hasobject:
-        return Rows(_npvec.create(dimensions, normalize, threads, None, None), dtype)
-    names, types = _typed.field_types(dtype)
-    return Rows(_npvec.create(dimensions, normalize, threads, names, types))
+    typed = dtype is not None and not dtype.hasobject
+    names, types = _typed.field_types(dtype) if dtype is not None and typed else (None, None)
+    handle = _npvec.create(dimensions, normalize, threads, durability, names, types)
+    return Rows(handle, None if typed else dtype, durability > 0)
 
 
 def _unit(vectors: npt.NDArray[Any]) -> bool:
@@ -255,12 +303,19 @@ def of_archive(archive: _archive.Archive, normalize: bool | None, threads: int) 
     return rows
 
 
+def _check_documents(rows: Rows) -> None:
+    """Reads them all, so that a mistake in them is found now."""
+    if rows.handle.info()[4] == _DOCUMENTS and len(rows.dead) < rows.end:
+        first = np.frombuffer(rows.handle.select(None, None, None, None, False, 0, 1), np.int64)
+        rows.handle.pickle(int(first[0]))
+
+
 def open_rows(path: Path, dimensions: int, normalize: bool | None, threads: int, allow_pickle: bool) -> Rows:
     """A store of what a file holds. `dimensions` 0 and `normalize` None: whatever the file says."""
     try:
-        rows = Rows(_npvec.open(os.fsencode(path), dimensions, normalize, threads))
-        if rows.end > 0 and rows.handle.info()[4] == _DOCUMENTS:
-            rows.handle.pickle(0)  # reads them all, so that a mistake in them is found now
+        rows = Rows(_npvec.open(os.fsencode(path), dimensions, normalize, threads, 0, None, None))
+        _check_documents(rows)
+        rows.follows = True
         return rows
     except _npvec.UnsupportedError as error:
         if not allow_pickle:
@@ -271,3 +326,13 @@ def open_rows(path: Path, dimensions: int, normalize: bool | None, threads: int,
     if dimensions not in (0, found.handle.info()[2]):
         raise ValueError(f"{path}: expected {dimensions} dimensions, found {found.handle.info()[2]}")
     return found
+
+
+def open_for_writing(
+    path: Path, dimensions: int, normalize: bool | None, threads: int, dtype: np.dtype[Any] | None, durability: int
+) -> Rows:
+    """The store in a file, with its journal. `dimensions` 0: the file must be there."""
+    names, types = (None, None) if dtype is None else _typed.field_types(dtype)
+    rows = Rows(_npvec.open(os.fsencode(path), dimensions, normalize, threads, durability, names, types), None, True)
+    _check_documents(rows)
+    return rows

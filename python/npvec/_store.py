@@ -3,7 +3,7 @@
 import json
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Literal, NamedTuple, SupportsIndex, TypeVar
@@ -16,10 +16,21 @@ from ._hit import VectorHit
 from ._inputs import Id, PathInput, RealNumber, RowNumbers, Where
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 _COSINE, _DOT, _EUCLIDEAN = 0, 1, 2
 _METRICS = {"cosine": _COSINE, "dot": _DOT, "euclidean": _EUCLIDEAN}
 _INFINITY = float("inf")
+
+
+class _Closed:
+    """In the place of rows."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise ValueError("the store is closed")
+
+
+_CLOSED: Any = _Closed()
 
 
 class Facet(NamedTuple):
@@ -44,7 +55,19 @@ class VectorStore(Generic[T]):
 
     Errors. TypeError: an argument of the wrong kind. ValueError: of the right kind with a wrong value; FilterError, one
     of them: a condition that cannot be understood. IndexError: a row number outside the store. LookupError: a condition
-    on a field that the schema lacks. OSError: files.
+    on a field that the schema lacks. OSError: files; BlockingIOError, one of them: somebody else has the file open for
+    writing.
+
+    Durability. A store is in memory until `save`, unless it is made or opened with a `durability` that is not "off":
+    then it has its file open for writing, and each add, upsert, delete and clear is a record in a journal beside the
+    file, `<file>-journal`, before the call returns. Whatever ends the process, the file opens with all of them; half a
+    call is never there. "os": with the system, which a crash of the process cannot undo; "disk": flushed to the disk.
+    `save` folds the journal into the file. One store at a time has a file open for writing, until `close`, or until its
+    process ends; any number may read it, and catch up with `refresh`.
+
+    A journal holds what JSON says: dicts with text as keys, lists, text, numbers, booleans, None, or the fields of a
+    schema. With durability other metadata is refused with ValueError. Nobody notices objects that are changed in place:
+    `upsert` them, or `save`.
     """
 
     def __init__(
@@ -56,20 +79,29 @@ class VectorStore(Generic[T]):
         normalize: bool | np.bool_ = True,
         allow_pickle: bool = False,
         threads: SupportsIndex = 0,
+        durability: Literal["off", "os", "disk"] = "off",
     ) -> None:
-        """Makes an empty store in memory.
+        """Makes an empty store in memory, or with durability and file_path opens that file, which is made if need be.
 
         dimensions: numbers in a vector, 1 to 65,536. file_path: where `load` and `save` find the file, which need not
         exist. metadata_schema: names and NumPy types ("U200", "i4", "f8", "M8[s]", ...) of fields that every row has.
         normalize: scale vectors to length 1 when they are added. allow_pickle: `load` and `reload` may unpickle
         objects, which runs code that the file names. threads: of one search; 0: the machine's processors, at most 8.
+        durability: "off", "os" or "disk", as above; without file_path it begins with the first `save`.
         """
         width = _inputs.positive(dimensions, "dimensions")
         scaled = _inputs.boolean(normalize, "normalize")
         dtype = _typed.dtype_of_schema(metadata_schema) if metadata_schema else None
+        path = _inputs.file_path(file_path) if file_path else None
         self._threads = _inputs.integer(threads, "threads")
-        rows = _rows.create(width, scaled, self._threads, dtype)
-        self._set(rows, width, scaled, _inputs.file_path(file_path) if file_path else None, allow_pickle, dtype)
+        self._durability = _inputs.durability(durability)
+        if self._durability and dtype is not None and dtype.hasobject:
+            raise ValueError("metadata_schema: expected types of NumPy, as text, in a store with durability")
+        if self._durability and path is not None:
+            rows = self._open_for_writing(path, width, scaled, dtype)
+        else:
+            rows = _rows.create(width, scaled, self._threads, dtype, self._durability)
+        self._set(rows, width, scaled, path, allow_pickle, dtype)
 
     def _set(
         self,
@@ -90,18 +122,31 @@ class VectorStore(Generic[T]):
         self._rows = rows
 
     @classmethod
-    def open(cls, path: PathInput, *, allow_pickle: bool = False, threads: SupportsIndex = 0) -> "VectorStore[T]":
+    def open(
+        cls,
+        path: PathInput,
+        *,
+        allow_pickle: bool = False,
+        threads: SupportsIndex = 0,
+        durability: Literal["off", "os", "disk"] = "off",
+    ) -> "VectorStore[T]":
         """Opens the store in a file, whose name may lack its `.npz`, and binds it to that path.
 
         Vectors are mapped, not read. Metadata that is data is read without running anything; other objects need
-        allow_pickle=True, which runs code that the file names: only for files that you trust.
+        allow_pickle=True, which runs code that the file names: only for files that you trust, and for reading alone.
+        durability: "off", or for writing "os" or "disk".
         Raises FileNotFoundError and the like, ValueError for what is no store, and UnsupportedError, one of them, for
         objects.
         """
         resolved = _inputs.file_path(path)
         store = cls.__new__(cls)
         store._threads = _inputs.integer(threads, "threads")
-        rows = store._read(resolved, 0, None, _inputs.boolean(allow_pickle, "allow_pickle"))
+        store._durability = _inputs.durability(durability)
+        trusted = _inputs.boolean(allow_pickle, "allow_pickle")
+        if store._durability:
+            rows = store._open_for_writing(resolved, 0, None, None)
+        else:
+            rows = store._read(resolved, 0, None, trusted)
         info = rows.handle.info()
         store._set(rows, info[2], info[3], resolved, allow_pickle)
         store._loaded = True
@@ -125,27 +170,37 @@ class VectorStore(Generic[T]):
         return self._file_path
 
     @property
+    def durability(self) -> Literal["off", "os", "disk"]:
+        """How safe a change is when its call returns: "off", "os" or "disk"."""
+        return _inputs.DURABILITIES[self._durability]
+
+    @property
     def vectors(self) -> npt.NDArray[np.float32]:
         """All vectors, rows x dimensions: a read-only view, not a copy. Rows that are added later need a new view.
 
-        Deleted rows stay in it until `save`. The view stays good after the store is gone.
+        Deleted rows stay in it until `save`. The view stays good after the store is gone. But what it shows is
+        unspecified after `clear` with durability, and after a `refresh` that returned 2.
         """
-        return self._rows.vectors(self._dimensions)
+        return self._steady(lambda rows: rows.vectors(self._dimensions))
 
     @property
     def metadata(self) -> npt.NDArray[Any]:
         """All metadata, an object a row, or a structured array where the store has a schema: a read-only view."""
-        return self._rows.metadata()
+        return self._steady(_rows.Rows.metadata)
 
     def __len__(self) -> int:
         """How many rows there are, without deleted ones."""
         return self._rows.handle.size()[0]
 
     def __repr__(self) -> str:
-        return f"VectorStore(dimensions={self._dimensions}, normalize={self._normalize}, rows={len(self)})"
+        rows = "closed" if self._rows is _CLOSED else len(self)
+        return f"VectorStore(dimensions={self._dimensions}, normalize={self._normalize}, rows={rows})"
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle and copy: the rows, without deleted ones, and the path to which the store is bound."""
+        """For pickle and copy: the rows, without deleted ones, and the path to which the store is bound.
+
+        The copy is in memory, with durability "off".
+        """
         with self._lock:
             archive = self._rows.archive(self._dimensions, self._normalize)
             return {
@@ -159,14 +214,17 @@ class VectorStore(Generic[T]):
     def __setstate__(self, state: dict[str, Any]) -> None:
         archive = _archive.Archive(*state["archive"])
         self._threads = state["threads"]
+        self._durability = 0
         rows = _rows.of_archive(archive, archive.normalize, self._threads)
         info = rows.handle.info()
         self._set(rows, info[2], info[3], state["path"], state["allow_pickle"], state["dtype"])
 
     def info(self) -> dict[str, Any]:
         """What the library says of itself: rows, whether vectors are mapped, kernels, threads, and so on."""
-        names = "rows row_end dimensions normalize metadata mapped threads kernels ids origin"
-        return dict(zip(names.split(), self._rows.handle.info()))
+        names = "rows row_end dimensions normalize metadata mapped threads kernels ids origin durability generation"
+        names += " journal_bytes journal_note"
+        found: dict[str, Any] = dict(zip(names.split(), self._rows.handle.info()))
+        return found | {"durability": _inputs.DURABILITIES[found["durability"]]}
 
     # ------------------------------------------------------------------------------------------------------------- rows
 
@@ -200,7 +258,10 @@ class VectorStore(Generic[T]):
         payloads = self._payloads(metadata, len(array))
         texts = None if ids is None else _inputs.id_list_of_rows(ids, len(array))
         with self._lock:
-            self._rows.add(array, payloads, texts)
+            try:
+                self._rows.add(array, payloads, texts)
+            except OSError as error:
+                raise self._not_durable(error) from None
 
     def upsert(
         self,
@@ -216,7 +277,10 @@ class VectorStore(Generic[T]):
         if len(texts) != len(array):
             raise ValueError(f"ids: expected {len(array)}, one a row, found {len(texts)}")
         with self._lock:
-            return self._rows.upsert(array, payloads, texts)
+            try:
+                return self._rows.upsert(array, payloads, texts)
+            except OSError as error:
+                raise self._not_durable(error) from None
 
     def add_vectors(self, vectors_2d: npt.ArrayLike, metadata_array: npt.NDArray[Any]) -> None:
         """The same as `add`: vectors rows x dimensions, and a one-dimensional array of metadata."""
@@ -235,18 +299,30 @@ class VectorStore(Generic[T]):
             raise ValueError("delete: expected ids, where or within_rows; clear() removes all rows")
         with self._lock:
             rows = self.select(where, params=params, ids=ids, within_rows=within_rows)
-            if len(rows) > 0:
-                self._rows.handle.delete(rows, None, None)
-                self._rows.dead.update(rows.tolist())
+            try:
+                self._rows.delete(rows)
+            except OSError as error:
+                raise self._not_durable(error) from None
         return len(rows)
 
     def clear(self) -> None:
-        """Removes all rows. Views keep theirs. The file is unchanged until `save`."""
+        """Removes all rows. Views keep theirs, and the file is unchanged until `save`; both only without durability."""
         with self._lock:
+            if self._durability:
+                self._clear_durably()
+                return
             old = self._rows
             dtype = old.dtype if old.dtype.names else None
             self._rows = _rows.create(self._dimensions, self._normalize, self._threads, dtype)
             self._loaded = False
+
+    def _clear_durably(self) -> None:
+        old = self._rows
+        old.epoch |= 1
+        try:
+            old.handle.clear()
+        finally:
+            self._rows = old.renewed()
 
     def get(
         self, index: SupportsIndex | None = None, *, id: Id | None = None
@@ -256,14 +332,35 @@ class VectorStore(Generic[T]):
         """
         if (index is None) == (id is None):
             raise TypeError("get: expected an index or an id")
-        rows = self._rows
-        row = _inputs.integer(index, "index") if index is not None else rows.handle.find(_inputs.one_id(id))
-        if row is None or not 0 <= row < rows.end or row in rows.dead:
-            return None
-        found = rows.read(row)
-        names = rows.dtype.names
-        metadata: Any = found if names is None else {name: found[name] for name in names}
-        return rows.vectors(self._dimensions)[row].copy(), metadata
+        text = None if id is None else _inputs.one_id(id)
+        number = None if index is None else _inputs.integer(index, "index")
+
+        def read(rows: _rows.Rows) -> tuple[npt.NDArray[np.float32], T] | None:
+            row = number if text is None else rows.handle.find(text)
+            if row is None or not 0 <= row < rows.end or row in rows.dead:
+                return None
+            found = rows.read(row)
+            names = rows.dtype.names
+            metadata: Any = found if names is None else {name: found[name] for name in names}
+            return rows.vectors(self._dimensions)[row].copy(), metadata
+
+        return self._steady(read)
+
+    def _steady(self, read: Callable[[_rows.Rows], R]) -> R:
+        """What it reads of rows that stay what they are meanwhile: saving, refreshing and clearing renumber them."""
+        while True:
+            rows = self._rows
+            epoch = rows.epoch
+            try:
+                found = read(rows)
+            except IndexError:
+                if rows.epoch == epoch and epoch % 2 == 0:
+                    raise
+            else:
+                if rows.epoch == epoch and epoch % 2 == 0:
+                    return found
+            with self._lock:  # until that is done
+                pass
 
     def row_of(self, id: Id) -> int | None:
         """The number of the row with this id. None: there is none."""
@@ -276,6 +373,11 @@ class VectorStore(Generic[T]):
             raise IndexError(f"index: expected a row of the store, found {row}")
         with self._lock:
             return self._rows.handle.id(row)
+
+    def _not_durable(self, error: OSError) -> OSError:
+        """A change that could not be written is not in the store, one that could not be flushed is: the core knows."""
+        self._rows = self._rows.renewed()
+        return _inputs.file_error(error, self._file_path)
 
     # ----------------------------------------------------------------------------------------------------------- search
 
@@ -377,8 +479,10 @@ class VectorStore(Generic[T]):
             try:
                 found = rows.handle.search(query, k, metric, limit, selected, condition, rows, hit)
             except IndexError:
-                _inputs.check_unique(selected)
-                raise
+                if rows.epoch == epoch and epoch % 2 == 0:
+                    _inputs.check_unique(selected)
+                    raise
+                found = None
             if found is NotImplemented:
                 query = _inputs.vector(query, self._dimensions)
             elif rows.epoch == epoch and epoch % 2 == 0:
@@ -433,18 +537,16 @@ class VectorStore(Generic[T]):
         condition = None if where is None else _inputs.condition(where, params)
         texts = None if ids is None else _inputs.id_list(ids)
         chosen = None if within_rows is None else _inputs.row_numbers(within_rows)
-        while True:
-            rows = self._rows
-            epoch = rows.epoch
+
+        def run(rows: _rows.Rows) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
             k = min(wanted, rows.handle.size()[0])
             selected = chosen if texts is None else self._numbers(rows, chosen, texts)
             found = np.empty((len(array), k), np.int64), np.empty((len(array), k), np.float64)
             if k > 0:
                 rows.handle.search_batch(array, k, number, limit, selected, condition, *found)
-            if rows.epoch == epoch and epoch % 2 == 0:
-                return found
-            with self._lock:
-                pass
+            return found
+
+        return self._steady(run)
 
     def explain(
         self,
@@ -532,14 +634,22 @@ class VectorStore(Generic[T]):
         except OSError as error:
             raise _inputs.file_error(error, path) from None
 
+    def _open_for_writing(
+        self, path: Path, dimensions: int, normalize: bool | None, dtype: np.dtype[Any] | None
+    ) -> _rows.Rows:
+        try:
+            return _rows.open_for_writing(path, dimensions, normalize, self._threads, dtype, self._durability)
+        except OSError as error:
+            raise _inputs.file_error(error, path) from None
+
     def load(self) -> None:
-        """Reads the file of `file_path`, once; nothing if there is no such file.
+        """Reads the file of `file_path`, once; nothing if there is no such file, or with durability: it is open.
 
         Raises ValueError if it has other dimensions, or another schema.
         """
         with self._lock:
             path = self._file_path
-            if self._loaded or path is None or not path.exists():
+            if self._loaded or self._durability or path is None or not path.exists():
                 return
             rows = self._read(path, self._dimensions, self._normalize, self._allow_pickle)
             self._rows = self._with_schema(rows)
@@ -560,16 +670,63 @@ class VectorStore(Generic[T]):
     def reload(self) -> None:
         """Reads the bound file again, and lets go of what was not saved. If it fails, nothing changes.
 
+        With durability nothing is unsaved but what was changed in metadata objects, which are made anew.
         Raises ValueError if the store is bound to no file, or the file has other dimensions or another normalisation.
         """
         with self._lock:
             if self._file_path is None:
                 raise ValueError("reload: expected a store that is bound to a file by open, save or file_path")
+            if self._durability:
+                self._rows = self._rows.renewed()
+                return
             rows = self._read(self._file_path, self._dimensions, None, self._allow_pickle)
             if rows.handle.info()[3] != self._normalize:
                 raise ValueError(f"{self._file_path}: expected normalize={self._normalize}, found the opposite")
             self._rows = self._with_schema(rows)
             self._loaded = True
+
+    def refresh(self) -> int:
+        """Catches up with what a writer, in this process or another, has done to the file since it was opened.
+
+        For a store that was opened with durability "off" and has no changes of its own. The work is in proportion to
+        what is new. Returns 0: nothing is new; 1: rows came, changed or went, and the others have their numbers; 2:
+        rows may have other numbers, because the writer saved after deleting, or the file was replaced. Unless it
+        returns 0, metadata objects are made anew. Does nothing for a store that is open for writing.
+        Raises ValueError for a store without a file, with changes of its own, or that had to be converted in memory
+        (objects, another schema): `reload` serves those; and for a damaged journal.
+        """
+        with self._lock:
+            rows = self._rows
+            if rows.durable:
+                return 0
+            if not rows.follows:
+                raise ValueError(
+                    "refresh: expected a store that was opened from a file, not converted in memory, and not changed "
+                    "since; reload reads the file of others"
+                )
+            return self._follow(rows)
+
+    def _follow(self, rows: _rows.Rows) -> int:
+        changed = 2
+        rows.epoch += 1
+        try:
+            changed = rows.handle.refresh()
+        except OSError as error:
+            raise _inputs.file_error(error, self._file_path) from None
+        finally:
+            if changed:
+                self._rows = rows.renewed()
+            else:
+                rows.epoch += 1
+        return changed
+
+    def close(self) -> None:
+        """Lets go of the file and of all rows; the store cannot be used afterwards. Saves nothing. May be repeated.
+
+        Another store can open the file for writing as soon as views of `vectors`, and of typed `metadata`, are gone.
+        """
+        with self._lock:
+            self._rows = _CLOSED
 
     def save(self, path: PathInput | None = None, *, compress: bool = False) -> None:
         """Writes the store to `path`, to which it is then bound, or to where it is bound. Deleted rows go for good.
@@ -597,6 +754,7 @@ class VectorStore(Generic[T]):
         rows.epoch += moves
         try:
             rows.handle.save(os.fsencode(target), compress)
+            rows.follows = not rows.durable
             if moves:
                 rows.forget_dead()
         finally:
@@ -617,6 +775,10 @@ class VectorStore(Generic[T]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Saves the store if it is bound to a file, unless the block raised."""
-        if kind is None and self._file_path is not None:
-            self.save()
+        """Saves the store if it is bound to a file, unless the block raised. With durability it is then closed."""
+        try:
+            if kind is None and self._file_path is not None and self._rows is not _CLOSED:
+                self.save()
+        finally:
+            if self._durability:
+                self.close()

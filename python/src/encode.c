@@ -229,29 +229,39 @@ static bool read_document(PyObject *object, json_writer *writer, size_t *offset)
         return false;
     if (writer->size - start > NPV_MAX_DOCUMENT_BYTES / 2) {
         writer->size = start;
+        writer->exact = false;
         return true;
     }
     *offset = start;
     return write_bytes(writer, "", 1);
 }
 
-static bool read_documents(PyObject *sequence, size_t count, json_writer *writer, size_t *offsets) {
+static bool read_documents(PyObject *sequence, size_t count, bool exact, json_writer *writer, size_t *offsets) {
+    writer->exact = true;
     for (size_t i = 0; i < count; i++) {
         PyObject *const object = PySequence_GetItem(sequence, (Py_ssize_t)i);
         const bool done = object != NULL && read_document(object, writer, &offsets[i]);
         Py_XDECREF(object);
         if (!done)
             return false;
+        if (!exact || writer->exact)
+            continue;
+        PyErr_Format(
+            PyExc_ValueError,
+            "metadata: row %zu: expected what JSON says wholly (dicts with text as keys, lists, text, numbers, "
+            "booleans, None), found something else, or too much: a store with durability keeps nothing else",
+            i);
+        return false;
     }
     return true;
 }
 
-bool documents_read(PyObject *sequence, size_t count, documents_argument *documents) {
+bool documents_read(PyObject *sequence, size_t count, bool exact, documents_argument *documents) {
     memset(documents, 0, sizeof *documents);
     if (sequence == Py_None)
         return true;
     size_t *const offsets = PyMem_Calloc(count + 1, sizeof *offsets);
-    bool done = offsets != NULL && read_documents(sequence, count, &documents->writer, offsets);
+    bool done = offsets != NULL && read_documents(sequence, count, exact, &documents->writer, offsets);
     if (done)
         documents->text = PyMem_Calloc(count + 1, sizeof *documents->text);
     if (offsets == NULL || (done && documents->text == NULL))

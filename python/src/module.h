@@ -96,13 +96,16 @@ typedef struct json_writer {
  */
 bool json_write(json_writer *writer, PyObject *object);
 
-/* The documents of a sequence of objects, each NULL for None and for what is beyond the limits. */
+/*
+ * The documents of a sequence of objects, each NULL for None and for what is beyond the limits. `exact`: what JSON does
+ * not say wholly is refused with ValueError.
+ */
 typedef struct documents_argument {
     json_writer writer;
     const char **text; /* NULL: the argument was None */
 } documents_argument;
 
-bool documents_read(PyObject *sequence, size_t count, documents_argument *documents);
+bool documents_read(PyObject *sequence, size_t count, bool exact, documents_argument *documents);
 void documents_free(documents_argument *documents);
 
 /* ------------------------------------------------------------------------------------------ methods of the store -- */

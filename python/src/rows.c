@@ -12,14 +12,16 @@ typedef struct batch_argument {
     text_list ids;
 } batch_argument;
 
-/* (vectors, documents or None, ids or None, records as bytes or None) */
+/* (vectors, documents or None, ids or None, records as bytes or None, whether JSON must say all of the documents) */
 static bool read_batch(const store_object *self, PyObject *const *arguments, batch_argument *argument) {
     memset(argument, 0, sizeof *argument);
     argument->batch = (npv_batch)NPV_BATCH_INIT;
     if (!buffer_read(arguments[0], 'f', ANY_SIZE, false, &argument->vectors))
         return false;
     const size_t count = (size_t)argument->vectors.len / sizeof(float) / self->dimensions;
-    if (!documents_read(arguments[1], count, &argument->documents) || !texts_read(arguments[2], true, &argument->ids) ||
+    const bool exact = arguments[4] == Py_True;
+    if (!documents_read(arguments[1], count, exact, &argument->documents) ||
+        !texts_read(arguments[2], true, &argument->ids) ||
         !buffer_read(arguments[3], 'B', ANY_SIZE, false, &argument->records))
         return false;
     if (argument->ids.text != NULL && argument->ids.count != count) {
@@ -43,7 +45,7 @@ static void free_batch(batch_argument *argument) {
     texts_free(&argument->ids);
 }
 
-/* add(vectors, documents, ids, records) -> first row */
+/* add(vectors, documents, ids, records, exact) -> first row */
 PyObject *store_add(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
     npv_store *const store = store_of(self)->store;
     batch_argument argument;
@@ -51,7 +53,7 @@ PyObject *store_add(PyObject *self, PyObject *const *arguments, Py_ssize_t count
     uint64_t first = 0;
     npv_error error;
     npv_status status;
-    if (!check_count("add", 4, count))
+    if (!check_count("add", 5, count))
         return NULL;
     if (!read_batch(store_of(self), arguments, &argument))
         goto end;
@@ -63,14 +65,14 @@ end:
     return result;
 }
 
-/* upsert(vectors, documents, ids, records) -> rows as int64 in a bytearray */
+/* upsert(vectors, documents, ids, records, exact) -> rows as int64 in a bytearray */
 PyObject *store_upsert(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
     npv_store *const store = store_of(self)->store;
     batch_argument argument;
     PyObject *rows = NULL;
     npv_error error;
     npv_status status;
-    if (!check_count("upsert", 4, count))
+    if (!check_count("upsert", 5, count))
         return NULL;
     if (!read_batch(store_of(self), arguments, &argument))
         goto end;

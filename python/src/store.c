@@ -22,76 +22,94 @@ static PyObject *wrap(module_state *state, npv_store *store) {
     return (PyObject *)object;
 }
 
-static bool read_options(PyObject *dimensions, PyObject *normalize, PyObject *threads, npv_store_options *options) {
-    const npv_store_options defaults = NPV_STORE_OPTIONS_INIT;
-    *options = defaults;
-    options->dimensions = PyLong_AsSize_t(dimensions);
+/* What create and open have in common: (dimensions, normalize or None, threads, durability, names or None, types). */
+typedef struct open_argument {
+    npv_store_options options;
+    npv_field *fields;
+    text_list names, types;
+} open_argument;
+
+static bool read_options(PyObject *const *arguments, npv_store_options *options) {
+    options->dimensions = PyLong_AsSize_t(arguments[0]);
     if (PyErr_Occurred() != NULL)
         return false;
-    options->threads = (unsigned)PyLong_AsUnsignedLong(threads);
-    if (normalize != Py_None)
-        options->normalize = PyObject_IsTrue(normalize) ? NPV_NORMALIZE_ON : NPV_NORMALIZE_OFF;
+    if (arguments[1] != Py_None)
+        options->normalize = PyObject_IsTrue(arguments[1]) ? NPV_NORMALIZE_ON : NPV_NORMALIZE_OFF;
+    options->threads = (unsigned)PyLong_AsUnsignedLong(arguments[2]);
+    if (PyErr_Occurred() == NULL)
+        options->durability = (npv_durability)PyLong_AsLong(arguments[3]);
     return PyErr_Occurred() == NULL;
 }
 
-static npv_status create(const npv_store_options *given, const text_list *names, const text_list *types,
-                         npv_store **store, npv_error *error) {
-    npv_store_options options = *given;
-    npv_field *const fields = PyMem_Calloc(names->count + 1, sizeof *fields);
-    if (fields == NULL) {
-        error->code = NPV_E_MEMORY;
-        PyOS_snprintf(error->message, sizeof error->message, "no memory for %zu fields", names->count);
-        return NPV_E_MEMORY;
+static bool read_fields(PyObject *names, PyObject *types, open_argument *argument) {
+    if (!texts_read(names, false, &argument->names) || !texts_read(types, false, &argument->types))
+        return false;
+    const size_t count = argument->names.count;
+    if (argument->types.count != count) {
+        PyErr_SetString(PyExc_ValueError, "expected as many types as names");
+        return false;
     }
-    for (size_t i = 0; i < names->count; i++)
-        fields[i] = (npv_field){names->text[i], types->text[i]};
-    options.fields = names->text == NULL ? NULL : fields;
-    options.field_count = names->count;
-    npv_status status;
-    Py_BEGIN_ALLOW_THREADS status = npv_create(&options, store, error);
-    Py_END_ALLOW_THREADS PyMem_Free(fields);
-    return status;
+    argument->fields = PyMem_Calloc(count + 1, sizeof *argument->fields);
+    if (argument->fields == NULL) {
+        PyErr_NoMemory();
+        return false;
+    }
+    for (size_t i = 0; i < count; i++)
+        argument->fields[i] = (npv_field){argument->names.text[i], argument->types.text[i]};
+    argument->options.fields = argument->names.text == NULL ? NULL : argument->fields;
+    argument->options.field_count = count;
+    return true;
 }
 
-/* create(dimensions, normalize or None, threads, names of fields or None, as many types) -> Store */
+static bool open_argument_read(PyObject *const *arguments, open_argument *argument) {
+    memset(argument, 0, sizeof *argument);
+    argument->options = (npv_store_options)NPV_STORE_OPTIONS_INIT;
+    return read_options(arguments, &argument->options) && read_fields(arguments[4], arguments[5], argument);
+}
+
+static void open_argument_free(open_argument *argument) {
+    PyMem_Free(argument->fields);
+    texts_free(&argument->names);
+    texts_free(&argument->types);
+}
+
+/* create(the six above) -> Store */
 PyObject *store_create(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
     module_state *const state = PyModule_GetState(module);
-    text_list names = {0}, types = {0};
-    npv_store_options options;
+    open_argument argument;
     npv_store *store = NULL;
     PyObject *object = NULL;
     npv_error error;
-    if (!check_count("create", 5, count))
+    npv_status status;
+    if (!check_count("create", 6, count))
         return NULL;
-    if (!read_options(arguments[0], arguments[1], arguments[2], &options) || !texts_read(arguments[3], false, &names) ||
-        !texts_read(arguments[4], false, &types))
-        goto end;
-    if (names.count != types.count)
-        PyErr_SetString(PyExc_ValueError, "expected as many types as names");
-    else if (create(&options, &names, &types, &store, &error) != NPV_OK)
-        raise_error(state, &error);
-    else
-        object = wrap(state, store);
-end:
-    texts_free(&names);
-    texts_free(&types);
+    if (open_argument_read(arguments, &argument)) {
+        Py_BEGIN_ALLOW_THREADS status = npv_create(&argument.options, &store, &error);
+        Py_END_ALLOW_THREADS object = status == NPV_OK ? wrap(state, store) : raise_error(state, &error);
+    }
+    open_argument_free(&argument);
     return object;
 }
 
-/* open(path as bytes, dimensions or 0, normalize or None, threads) -> Store */
+/* open(path as bytes, the six above) -> Store. Dimensions 0, no fields: whatever the file has. */
 PyObject *store_open(PyObject *module, PyObject *const *arguments, Py_ssize_t count) {
     module_state *const state = PyModule_GetState(module);
-    npv_store_options options;
+    open_argument argument;
     npv_store *store = NULL;
+    PyObject *object = NULL;
     npv_error error;
-    if (!check_count("open", 4, count))
+    npv_status status;
+    if (!check_count("open", 7, count))
         return NULL;
     const char *const path = PyBytes_AsString(arguments[0]);
-    if (path == NULL || !read_options(arguments[1], arguments[2], arguments[3], &options))
+    if (path == NULL)
         return NULL;
-    npv_status status;
-    Py_BEGIN_ALLOW_THREADS status = npv_open(path, &options, &store, &error);
-    Py_END_ALLOW_THREADS return status == NPV_OK ? wrap(state, store) : raise_error(state, &error);
+    if (open_argument_read(arguments + 1, &argument)) {
+        Py_BEGIN_ALLOW_THREADS status = npv_open(path, &argument.options, &store, &error);
+        Py_END_ALLOW_THREADS object = status == NPV_OK ? wrap(state, store) : raise_error(state, &error);
+    }
+    open_argument_free(&argument);
+    return object;
 }
 
 /* save(path as bytes, compress) */
@@ -107,6 +125,27 @@ static PyObject *save(PyObject *self, PyObject *const *arguments, Py_ssize_t cou
         return NULL;
     npv_status status;
     Py_BEGIN_ALLOW_THREADS status = npv_save(store, path, &options, &error);
+    Py_END_ALLOW_THREADS return status == NPV_OK ? Py_NewRef(Py_None) : raise_error(state_of(self), &error);
+}
+
+/* refresh() -> 0: nothing is new, 1: rows came, changed or went, 2: and have other numbers */
+static PyObject *refresh(PyObject *self, PyObject *unused) {
+    npv_store *const store = store_of(self)->store;
+    int changed = 0;
+    npv_error error;
+    npv_status status;
+    (void)unused;
+    Py_BEGIN_ALLOW_THREADS status = npv_refresh(store, &changed, &error);
+    Py_END_ALLOW_THREADS return status == NPV_OK ? PyLong_FromLong(changed) : raise_error(state_of(self), &error);
+}
+
+/* clear() */
+static PyObject *clear(PyObject *self, PyObject *unused) {
+    npv_store *const store = store_of(self)->store;
+    npv_error error;
+    npv_status status;
+    (void)unused;
+    Py_BEGIN_ALLOW_THREADS status = npv_clear(store, &error);
     Py_END_ALLOW_THREADS return status == NPV_OK ? Py_NewRef(Py_None) : raise_error(state_of(self), &error);
 }
 
@@ -131,16 +170,18 @@ static bool get_info(PyObject *self, npv_info *info) {
     return status == NPV_OK;
 }
 
-/* info() -> (rows, row_end, dimensions, normalize, metadata kind, mapped, threads, kernels, ids, origin) */
+/* info() -> (rows, row_end, dimensions, normalize, metadata kind, mapped, threads, kernels, ids, origin, durability,
+ * generation, bytes of the journal, note on the journal) */
 static PyObject *info(PyObject *self, PyObject *unused) {
     npv_info found;
     (void)unused;
     if (!get_info(self, &found))
         return NULL;
-    return Py_BuildValue("(KKnNiNIsKs)", (unsigned long long)found.rows, (unsigned long long)found.row_end,
+    return Py_BuildValue("(KKnNiNIsKsiKKs)", (unsigned long long)found.rows, (unsigned long long)found.row_end,
                          (Py_ssize_t)found.dimensions, PyBool_FromLong(found.normalize), (int)found.metadata,
                          PyBool_FromLong(found.mapped), found.threads, found.kernels, (unsigned long long)found.ids,
-                         found.origin);
+                         found.origin, (int)found.durability, (unsigned long long)found.generation,
+                         (unsigned long long)found.journal_bytes, found.journal_note);
 }
 
 /* size() -> (rows, row_end) */
@@ -263,6 +304,8 @@ static PyObject *id(PyObject *self, PyObject *row) {
 
 static PyMethodDef methods[] = {
     {"save", (PyCFunction)(void (*)(void))save, METH_FASTCALL, NULL},
+    {"refresh", refresh, METH_NOARGS, NULL},
+    {"clear", clear, METH_NOARGS, NULL},
     {"info", info, METH_NOARGS, NULL},
     {"size", size, METH_NOARGS, NULL},
     {"vectors", vectors, METH_O, NULL},

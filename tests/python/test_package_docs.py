@@ -11,9 +11,9 @@ import npvec
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_program_of_the_readme_prints_what_it_says(tmp_path):
+def test_the_programs_of_the_readme_print_what_they_say(tmp_path):
     section = re.search(r"^## In Python\n(.*?)^## ", (ROOT / "README.md").read_text(), re.M | re.S)[1]
-    program = re.search(r"^```python\n(.*?)^```$", section, re.M | re.S)[1]
+    program = "".join(re.findall(r"^```python\n(.*?)^```$", section, re.M | re.S))
     command = [sys.executable, "-W", "error", "-c", program]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     said = "\n".join(re.findall(r"  # (.*)$", program, re.M)).replace(", then ", "\n")
