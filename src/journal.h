@@ -71,6 +71,9 @@ void npv_journal_write_header(const npv_journal_header *header, unsigned char by
 npv_status npv_journal_read_header(const char *path, const unsigned char bytes[NPV_JOURNAL_HEADER],
                                    npv_journal_header *header, npv_error *error);
 
+/* Whatever the checksum says. */
+void npv_journal_take_header(const unsigned char bytes[NPV_JOURNAL_HEADER], npv_journal_header *header);
+
 /* Where the process stands in the header, so that it can be changed alone. */
 #define NPV_JOURNAL_PROCESS_AT 120
 
@@ -127,6 +130,7 @@ typedef struct npv_journal_reader {
     uint64_t sequence; /* of that record */
     npv_buffer window; /* bytes of the file, from `window_at` */
     uint64_t window_at;
+    uint64_t wasted; /* bytes of damaged payloads that were read in vain */
 } npv_journal_reader;
 
 /* *found is false, and nothing is open, if there is no journal, or an empty file. `fd` -1, or one that stays open. */
@@ -138,6 +142,26 @@ void npv_journal_reader_close(npv_journal_reader *reader);
  * record that was never finished. NPV_E_FORMAT if it is not that: if whole records lie behind a damaged one.
  */
 npv_status npv_journal_next(npv_journal_reader *reader, npv_journal_record *record, bool *found, npv_error *error);
+
+/* The rest is for what can be had of a damaged journal. Its header is taken as it stands. */
+npv_status npv_journal_reader_open_damaged(const char *path, npv_journal_reader *reader, bool *found, npv_error *error);
+
+/* What stands at one place of the file. */
+typedef struct npv_journal_sight {
+    uint64_t at;
+    bool has_header; /* that of a record: */
+    npv_journal_record_header header;
+    npv_journal_record record; /* its payload, if there is all of it, */
+    bool sound;                /* ... as it was written */
+} npv_journal_sight;
+
+npv_status npv_journal_look(npv_journal_reader *reader, uint64_t offset, npv_journal_sight *sight, npv_error *error);
+
+/* The first sound record from there on; sight->sound is false if there is none. */
+npv_status npv_journal_find(npv_journal_reader *reader, uint64_t from, npv_journal_sight *sight, npv_error *error);
+
+/* Reading goes on behind this one. */
+void npv_journal_pass(npv_journal_reader *reader, const npv_journal_sight *sight);
 
 /* ------------------------------------------------------------------------------------------------------- Writing -- */
 

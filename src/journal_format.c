@@ -64,16 +64,7 @@ void npv_journal_write_header(const npv_journal_header *header, unsigned char by
     npv_put_u64(bytes + NPV_JOURNAL_PROCESS_AT, header->process);
 }
 
-npv_status npv_journal_read_header(const char *path, const unsigned char bytes[NPV_JOURNAL_HEADER],
-                                   npv_journal_header *header, npv_error *error) {
-    if (memcmp(bytes, MAGIC, sizeof MAGIC) != 0)
-        return npv_fail(error, NPV_E_FORMAT, "%s: expected a journal of npvec, found another file", path);
-    if (npv_get_u64(bytes + CHECKED) != XXH3_64bits(bytes, CHECKED))
-        return npv_fail(error, NPV_E_FORMAT, "%s: the first %d bytes of the journal are damaged", path,
-                        NPV_JOURNAL_HEADER);
-    if (npv_get_u32(bytes + 8) != NPV_JOURNAL_VERSION || npv_get_u32(bytes + 12) != NPV_JOURNAL_HEADER)
-        return npv_fail(error, NPV_E_UNSUPPORTED, "%s: expected a journal of version %d, found %" PRIu32, path,
-                        NPV_JOURNAL_VERSION, npv_get_u32(bytes + 8));
+void npv_journal_take_header(const unsigned char bytes[NPV_JOURNAL_HEADER], npv_journal_header *header) {
     *header = (npv_journal_header){.base = {.generation = npv_get_u64(bytes + 32),
                                             .dimensions = npv_get_u32(bytes + 40),
                                             .normalize = npv_get_u32(bytes + 44) != 0,
@@ -84,6 +75,19 @@ npv_status npv_journal_read_header(const char *path, const unsigned char bytes[N
                                    .follows_sequence = npv_get_u64(bytes + 80),
                                    .process = npv_get_u64(bytes + NPV_JOURNAL_PROCESS_AT)};
     memcpy(header->base.id, bytes + 16, sizeof header->base.id);
+}
+
+npv_status npv_journal_read_header(const char *path, const unsigned char bytes[NPV_JOURNAL_HEADER],
+                                   npv_journal_header *header, npv_error *error) {
+    if (memcmp(bytes, MAGIC, sizeof MAGIC) != 0)
+        return npv_fail(error, NPV_E_FORMAT, "%s: expected a journal of npvec, found another file", path);
+    if (npv_get_u64(bytes + CHECKED) != XXH3_64bits(bytes, CHECKED))
+        return npv_fail(error, NPV_E_FORMAT, "%s: the first %d bytes of the journal are damaged", path,
+                        NPV_JOURNAL_HEADER);
+    if (npv_get_u32(bytes + 8) != NPV_JOURNAL_VERSION || npv_get_u32(bytes + 12) != NPV_JOURNAL_HEADER)
+        return npv_fail(error, NPV_E_UNSUPPORTED, "%s: expected a journal of version %d, found %" PRIu32, path,
+                        NPV_JOURNAL_VERSION, npv_get_u32(bytes + 8));
+    npv_journal_take_header(bytes, header);
     return NPV_OK;
 }
 

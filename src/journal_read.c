@@ -80,18 +80,36 @@ static npv_status open_file(npv_journal_reader *reader, bool *found, npv_error *
     return NPV_OK;
 }
 
-npv_status npv_journal_reader_open(const char *path, int fd, npv_journal_reader *reader, bool *found,
-                                   npv_error *error) {
-    npv_bytes bytes = {NULL, 0};
+/* The header is left in the window. */
+static npv_status read_header(npv_journal_reader *reader, const char *path, int fd, bool *found, npv_bytes *header,
+                              npv_error *error) {
     *reader = (npv_journal_reader){.path = path, .fd = fd, .owns_fd = fd < 0, .offset = NPV_JOURNAL_HEADER};
     npv_status status = open_file(reader, found, error);
     if (status == NPV_OK && *found)
-        status = look_at(reader, 0, NPV_JOURNAL_HEADER, &bytes, error);
-    if (status == NPV_OK && *found && bytes.size < NPV_JOURNAL_HEADER)
-        status = npv_fail(error, NPV_E_FORMAT, "%s: the journal is cut off: expected at least %d bytes, found %zu",
-                          path, NPV_JOURNAL_HEADER, bytes.size);
+        status = look_at(reader, 0, NPV_JOURNAL_HEADER, header, error);
+    if (status == NPV_OK && *found && header->size < NPV_JOURNAL_HEADER)
+        return npv_fail(error, NPV_E_FORMAT, "%s: the journal is cut off: expected at least %d bytes, found %zu", path,
+                        NPV_JOURNAL_HEADER, header->size);
+    return status;
+}
+
+npv_status npv_journal_reader_open(const char *path, int fd, npv_journal_reader *reader, bool *found,
+                                   npv_error *error) {
+    npv_bytes bytes = {NULL, 0};
+    npv_status status = read_header(reader, path, fd, found, &bytes, error);
     if (status == NPV_OK && *found)
         status = npv_journal_read_header(path, bytes.data, &reader->header, error);
+    if (status != NPV_OK || !*found)
+        npv_journal_reader_close(reader);
+    return status;
+}
+
+npv_status npv_journal_reader_open_damaged(const char *path, npv_journal_reader *reader, bool *found,
+                                           npv_error *error) {
+    npv_bytes bytes = {NULL, 0};
+    npv_status status = read_header(reader, path, -1, found, &bytes, error);
+    if (status == NPV_OK && *found)
+        npv_journal_take_header(bytes.data, &reader->header);
     if (status != NPV_OK || !*found)
         npv_journal_reader_close(reader);
     return status;
@@ -107,30 +125,46 @@ void npv_journal_reader_close(npv_journal_reader *reader) {
 
 /* ------------------------------------------------------------------------------------------------------- Records -- */
 
-/* Is there a record at `offset`, whole and sound? */
-static npv_status read_record(npv_journal_reader *reader, uint64_t offset, npv_journal_record *record, bool *has_header,
-                              bool *found, npv_error *error) {
-    npv_journal_record_header header;
+npv_status npv_journal_look(npv_journal_reader *reader, uint64_t offset, npv_journal_sight *sight, npv_error *error) {
     npv_bytes bytes;
-    *has_header = *found = false;
+    *sight = (npv_journal_sight){.at = offset};
+    if (offset > reader->file_size || reader->file_size - offset < NPV_JOURNAL_RECORD)
+        return NPV_OK;
     npv_status status = look_at(reader, offset, NPV_JOURNAL_RECORD, &bytes, error);
     if (status != NPV_OK || bytes.size < NPV_JOURNAL_RECORD ||
-        !npv_journal_read_record_header(bytes.data, reader->header.salt, offset, &header))
+        !npv_journal_read_record_header(bytes.data, reader->header.salt, offset, &sight->header))
         return status;
-    *has_header = true;
-    if (header.size > reader->file_size - offset - NPV_JOURNAL_RECORD)
+    const npv_journal_record_header *const header = &sight->header;
+    sight->has_header = true;
+    if (header->size > reader->file_size - offset - NPV_JOURNAL_RECORD)
         return NPV_OK;
-    status = look_at(reader, offset, NPV_JOURNAL_RECORD + header.size, &bytes, error);
-    if (status != NPV_OK || bytes.size < NPV_JOURNAL_RECORD + header.size)
+    status = look_at(reader, offset, NPV_JOURNAL_RECORD + header->size, &bytes, error);
+    if (status != NPV_OK || bytes.size < NPV_JOURNAL_RECORD + header->size)
         return status;
-    const npv_bytes payload = {bytes.data + NPV_JOURNAL_RECORD, (size_t)header.size};
-    *found = XXH3_64bits_withSeed(payload.data, payload.size, reader->header.salt) == header.checksum;
-    *record = (npv_journal_record){(npv_journal_type)header.type, header.sequence, header.unflushed, payload};
+    const npv_bytes payload = {bytes.data + NPV_JOURNAL_RECORD, (size_t)header->size};
+    sight->sound = header->size % 8 == 0 &&
+                   XXH3_64bits_withSeed(payload.data, payload.size, reader->header.salt) == header->checksum;
+    sight->record = (npv_journal_record){(npv_journal_type)header->type, header->sequence, header->unflushed, payload};
+    reader->wasted += sight->sound ? 0 : header->size;
     return NPV_OK;
 }
 
-/* Headers that are sound while their payload is not: more than a crash leaves, and each may cost reading the rest. */
-#define MOST_BROKEN 16
+/*
+ * A sound header of a damaged payload costs reading all of that. Payloads that were written do not overlap, so together
+ * they are no larger than the file; those that somebody made up are not looked for any further.
+ */
+#define MOST_WASTE 16
+
+npv_status npv_journal_find(npv_journal_reader *reader, uint64_t from, npv_journal_sight *sight, npv_error *error) {
+    npv_status status = NPV_OK;
+    *sight = (npv_journal_sight){.at = from};
+    for (uint64_t at = from; status == NPV_OK && at < reader->file_size && !sight->sound; at += 8) {
+        if (reader->wasted / MOST_WASTE > reader->file_size)
+            break;
+        status = npv_journal_look(reader, at, sight, error);
+    }
+    return status;
+}
 
 /* Was the record after the last one that was read still unflushed when this one behind it was written? */
 static bool allows_loss(const npv_journal_reader *reader, const npv_journal_record *record) {
@@ -139,21 +173,13 @@ static bool allows_loss(const npv_journal_reader *reader, const npv_journal_reco
 
 /* A record is not whole. Does it end the journal, or do sound ones follow that were written when it was on the disk? */
 static npv_status check_rest(npv_journal_reader *reader, npv_error *error) {
-    npv_journal_record record;
-    bool has_header, found = false;
-    unsigned broken = 0;
-    npv_status status = NPV_OK;
-    for (uint64_t at = reader->offset + 8; status == NPV_OK && !found && broken < MOST_BROKEN; at += 8) {
-        if (at > reader->file_size || reader->file_size - at < NPV_JOURNAL_RECORD)
-            return NPV_OK;
-        status = read_record(reader, at, &record, &has_header, &found, error);
-        broken += has_header && !found;
-        if (status == NPV_OK && found && allows_loss(reader, &record)) {
-            found = false;
-            at += NPV_JOURNAL_RECORD + npv_journal_padded(record.payload.size) - 8;
-        }
-    }
-    if (status != NPV_OK)
+    npv_journal_sight sight;
+    uint64_t at = reader->offset + 8;
+    npv_status status;
+    while ((status = npv_journal_find(reader, at, &sight, error)) == NPV_OK && sight.sound &&
+           allows_loss(reader, &sight.record))
+        at = sight.at + NPV_JOURNAL_RECORD + sight.header.size;
+    if (status != NPV_OK || (!sight.sound && reader->wasted / MOST_WASTE <= reader->file_size))
         return status;
     return npv_fail(error, NPV_E_FORMAT,
                     "%s: the journal is damaged: change %" PRIu64 ", at byte %" PRIu64 " of %" PRIu64
@@ -162,22 +188,26 @@ static npv_status check_rest(npv_journal_reader *reader, npv_error *error) {
 }
 
 npv_status npv_journal_next(npv_journal_reader *reader, npv_journal_record *record, bool *found, npv_error *error) {
-    bool has_header;
+    npv_journal_sight sight;
     *found = false;
     if (reader->offset >= reader->file_size)
         return NPV_OK;
-    if (reader->file_size - reader->offset < NPV_JOURNAL_RECORD)
-        return NPV_OK;
-    const npv_status status = read_record(reader, reader->offset, record, &has_header, found, error);
+    const npv_status status = npv_journal_look(reader, reader->offset, &sight, error);
     if (status != NPV_OK)
         return status;
-    if (!*found)
+    if (!sight.sound)
         return check_rest(reader, error);
-    if (record->sequence != reader->sequence + 1 || record->payload.size % 8 != 0)
+    if (sight.record.sequence != reader->sequence + 1)
         return npv_fail(error, NPV_E_FORMAT,
                         "%s: the journal is damaged: expected change %" PRIu64 " at byte %" PRIu64 ", found %" PRIu64,
-                        reader->path, reader->sequence + 1, reader->offset, record->sequence);
-    reader->offset += NPV_JOURNAL_RECORD + record->payload.size;
-    reader->sequence++;
+                        reader->path, reader->sequence + 1, reader->offset, sight.record.sequence);
+    *record = sight.record;
+    *found = true;
+    npv_journal_pass(reader, &sight);
     return NPV_OK;
+}
+
+void npv_journal_pass(npv_journal_reader *reader, const npv_journal_sight *sight) {
+    reader->offset = sight->at + NPV_JOURNAL_RECORD + sight->header.size;
+    reader->sequence = sight->header.sequence;
 }

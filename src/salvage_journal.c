@@ -1,13 +1,8 @@
 /* A journal, sound or damaged: its changes are made, but for those that are lost. */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <xxhash.h>
 
 #include "edit.h"
 #include "error.h"
@@ -19,79 +14,12 @@ typedef struct journal_salvage {
     npv_salvage *archive;
     npv_findings *findings;
     npv_store *store;
-    npv_journal_header header;
-    npv_bytes bytes;         /* all of the file */
+    npv_journal_reader reader;
     npv_documents fragments; /* memory that is used again */
-    uint64_t sequence;       /* of the last change that was read */
+    bool damaged;            /* a change is broken, and others lie behind it */
     bool numbered;           /* rows have the numbers that the journal means; if not, */
     uint64_t numbered_to;    /* ... only those below */
 } journal_salvage;
-
-/* ----------------------------------------------------------------------------------------------------- The file -- */
-
-static npv_status read_all(const char *path, int fd, npv_buffer *bytes, npv_error *error) {
-    struct stat file;
-    if (fstat(fd, &file) != 0)
-        return npv_fail_io(error, path, "reading the size of the journal");
-    if (!S_ISREG(file.st_mode))
-        return npv_fail(error, NPV_E_IO, "%s: expected a regular file", path);
-    npv_status status = npv_buffer_reserve(bytes, (size_t)file.st_size + 1, error);
-    while (status == NPV_OK && bytes->size < (size_t)file.st_size) {
-        const ssize_t got =
-            pread(fd, bytes->data + bytes->size, (size_t)file.st_size - bytes->size, (off_t)bytes->size);
-        if (got < 0 && errno != EINTR)
-            return npv_fail_io(error, path, "reading the journal");
-        if (got == 0)
-            break;
-        bytes->size += got > 0 ? (size_t)got : 0;
-    }
-    return status;
-}
-
-/* Nothing is read if there is no journal. */
-static npv_status read_file(const char *path, npv_buffer *bytes, npv_error *error) {
-    int fd;
-    do
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
-    while (fd < 0 && errno == EINTR);
-    if (fd < 0)
-        return errno == ENOENT ? NPV_OK : npv_fail_io(error, path, "opening the journal");
-    const npv_status status = read_all(path, fd, bytes, error);
-    close(fd);
-    return status;
-}
-
-/* ------------------------------------------------------------------------------------------------------ Records -- */
-
-/* The record at `at`, if it is whole and sound. *has_header: its header is. */
-static bool read_record(const journal_salvage *job, uint64_t at, npv_journal_record_header *header, bool *has_header,
-                        npv_journal_record *record) {
-    const npv_bytes bytes = job->bytes;
-    *has_header = bytes.size - at >= NPV_JOURNAL_RECORD &&
-                  npv_journal_read_record_header(bytes.data + at, job->header.salt, at, header);
-    if (!*has_header || header->size > bytes.size - at - NPV_JOURNAL_RECORD || header->size % 8 != 0)
-        return false;
-    const npv_bytes payload = {bytes.data + at + NPV_JOURNAL_RECORD, (size_t)header->size};
-    *record = (npv_journal_record){(npv_journal_type)header->type, header->sequence, header->unflushed, payload};
-    return XXH3_64bits_withSeed(payload.data, payload.size, job->header.salt) == header->checksum;
-}
-
-/* Sound headers of damaged payloads: each may cost reading all that follows. */
-#define MOST_BROKEN 100
-
-/* Where the next sound record begins; the end of the file if there is none. */
-static uint64_t find_record(const journal_salvage *job, uint64_t from) {
-    unsigned broken = 0;
-    for (uint64_t at = from; at + NPV_JOURNAL_RECORD <= job->bytes.size && broken < MOST_BROKEN; at += 8) {
-        npv_journal_record_header header;
-        npv_journal_record record;
-        bool has_header;
-        if (read_record(job, at, &header, &has_header, &record) && header.sequence > job->sequence)
-            return at;
-        broken += has_header;
-    }
-    return job->bytes.size;
-}
 
 /* ------------------------------------------------------------------------------------------------------ Changes -- */
 
@@ -242,25 +170,28 @@ static npv_status replay(journal_salvage *job, const npv_journal_record *record,
 
 /* ----------------------------------------------------------------------------------------------------- Gaps -- */
 
-/* Changes are lost. If it is one that added rows, and how many is known, then the numbers of others still are, too. */
-static npv_status pass_gap(journal_salvage *job, uint64_t at, uint64_t next, uint64_t sequence, npv_error *error) {
-    npv_journal_record_header header;
-    npv_journal_record record;
+/* The rows that a damaged change adds; 0 if that is not known. */
+static uint64_t rows_of(const journal_salvage *job, const npv_journal_sight *broken) {
     npv_journal_batch parts;
-    bool has_header;
+    if (broken->header.type != NPV_JOURNAL_ADD || broken->record.payload.data == NULL ||
+        npv_journal_read_batch(broken->record.payload, job->store->dimensions, job->store->schema.record_size, &parts,
+                               NULL) != NPV_OK)
+        return 0;
+    return parts.count;
+}
+
+/* Changes are lost. If it is one that added rows, and how many is known, then the numbers of others still are, too. */
+static npv_status pass_gap(journal_salvage *job, const npv_journal_sight *broken, uint64_t rows,
+                           const npv_journal_sight *next, npv_error *error) {
+    const uint64_t first = job->reader.sequence + 1, end = next->header.sequence;
     npv_found(job->findings,
               "changes %" PRIu64 " to %" PRIu64 " of the journal are lost: bytes %" PRIu64 " to %" PRIu64
               " are damaged",
-              job->sequence + 1, sequence - 1, at, next - 1);
-    read_record(job, at, &header, &has_header, &record);
-    if (has_header && sequence == job->sequence + 2 && header.type == NPV_JOURNAL_ADD &&
-        at + NPV_JOURNAL_RECORD + header.size == next &&
-        npv_journal_read_batch(record.payload, job->store->dimensions, job->store->schema.record_size, &parts, NULL) ==
-            NPV_OK) {
-        npv_remark(job->findings, "change %" PRIu64 " of the journal added %" PRIu64 " rows: lost", job->sequence + 1,
-                   parts.count);
-        job->findings->counts.rows_lost += parts.count;
-        return add_lost_rows(job, parts.count, error);
+              first, end - 1, broken->at, next->at - 1);
+    if (rows > 0 && end == first + 1 && broken->at + NPV_JOURNAL_RECORD + broken->header.size == next->at) {
+        npv_remark(job->findings, "change %" PRIu64 " of the journal added %" PRIu64 " rows: lost", first, rows);
+        job->findings->counts.rows_lost += rows;
+        return add_lost_rows(job, rows, error);
     }
     if (job->numbered)
         job->numbered_to = job->store->rows;
@@ -268,95 +199,137 @@ static npv_status pass_gap(journal_salvage *job, uint64_t at, uint64_t next, uin
     return NPV_OK;
 }
 
-/* What is behind the last sound change: the beginning of one, as a crash leaves it, or more than a crash leaves. */
-static void judge_end(journal_salvage *job, uint64_t at) {
-    npv_journal_record_header header;
-    npv_journal_record record;
-    bool has_header;
-    const uint64_t left = job->bytes.size - at;
+/* The next sound change behind the last one, wherever it is. */
+static npv_status find_next(journal_salvage *job, uint64_t from, npv_journal_sight *next, npv_error *error) {
+    npv_status status = npv_journal_find(&job->reader, from, next, error);
+    while (status == NPV_OK && next->sound && next->header.sequence <= job->reader.sequence)
+        status = npv_journal_find(&job->reader, next->at + 8, next, error);
+    return status;
+}
+
+static npv_status pass_damage(journal_salvage *job, npv_journal_sight *next, npv_error *error) {
+    npv_journal_sight broken;
+    npv_status status = npv_journal_look(&job->reader, job->reader.offset, &broken, error);
+    if (status != NPV_OK)
+        return status;
+    const uint64_t rows = broken.sound ? 0 : rows_of(job, &broken);
+    status = find_next(job, job->reader.offset, next, error);
+    if (status == NPV_OK && next->sound && (next->at != broken.at || next->header.sequence != job->reader.sequence + 1))
+        status = pass_gap(job, &broken, rows, next, error);
+    return status;
+}
+
+/*
+ * What is behind the last sound change: the beginning of one, as a crash leaves it; changes that say themselves that one
+ * before them was not flushed; or more than a crash leaves.
+ */
+static npv_status judge_end(journal_salvage *job, npv_error *error) {
+    const npv_journal_reader *const reader = &job->reader;
+    const uint64_t left = reader->file_size - reader->offset;
+    npv_journal_sight end, behind = {.sound = false};
     if (left == 0)
-        return;
-    read_record(job, at, &header, &has_header, &record);
-    if (left < NPV_JOURNAL_RECORD || (has_header && header.size > left - NPV_JOURNAL_RECORD))
+        return NPV_OK;
+    npv_status status = npv_journal_look(&job->reader, reader->offset, &end, error);
+    if (status == NPV_OK && !job->damaged)
+        status = npv_journal_find(&job->reader, reader->offset + 8, &behind, error);
+    if (status != NPV_OK)
+        return status;
+    if (behind.sound)
+        npv_remark(job->findings,
+                   "the last %" PRIu64
+                   " bytes of the journal are changes that were not flushed when the power went, and nobody relies on",
+                   left);
+    else if (left < NPV_JOURNAL_RECORD || (end.has_header && end.header.size > left - NPV_JOURNAL_RECORD))
         npv_remark(job->findings,
                    "the last %" PRIu64
                    " bytes of the journal are a change that is being written, or never was finished",
                    left);
     else
         npv_found(job->findings,
-                  "the journal is damaged from byte %" PRIu64 " to its end, %" PRIu64 ": changes there are lost", at,
-                  at + left);
+                  "the journal is damaged from byte %" PRIu64 " to its end, %" PRIu64
+                  ": changes there are lost, unless the power went while they were written",
+                  reader->offset, reader->file_size);
+    return NPV_OK;
+}
+
+/* The next change, as everybody reads it: until it turns out that the journal is damaged. */
+static npv_status next_change(journal_salvage *job, npv_journal_record *record, uint64_t *at, bool *found,
+                              npv_error *error) {
+    npv_journal_sight next;
+    npv_status status = NPV_OK;
+    if (!job->damaged) {
+        *at = job->reader.offset;
+        status = npv_journal_next(&job->reader, record, found, error);
+        job->damaged = status == NPV_E_FORMAT;
+        if (!job->damaged)
+            return status;
+    }
+    status = pass_damage(job, &next, error);
+    *found = status == NPV_OK && next.sound;
+    if (!*found)
+        return status;
+    *record = next.record;
+    *at = next.at;
+    npv_journal_pass(&job->reader, &next);
+    return NPV_OK;
 }
 
 static npv_status replay_all(journal_salvage *job, npv_error *error) {
-    npv_journal_record_header header;
     npv_journal_record record;
-    bool has_header;
-    uint64_t at = NPV_JOURNAL_HEADER;
+    uint64_t at = 0;
+    bool found = true;
     npv_status status = NPV_OK;
-    while (status == NPV_OK) {
-        const uint64_t next = find_record(job, at);
-        if (next == job->bytes.size || !read_record(job, next, &header, &has_header, &record))
-            break;
-        if (next != at || header.sequence != job->sequence + 1)
-            status = pass_gap(job, at, next, header.sequence, error);
-        job->sequence = header.sequence;
-        if (status == NPV_OK)
-            status = replay(job, &record, next, error);
-        at = next + NPV_JOURNAL_RECORD + header.size;
+    while (status == NPV_OK && found) {
+        status = next_change(job, &record, &at, &found, error);
+        if (status == NPV_OK && found)
+            status = replay(job, &record, at, error);
     }
-    if (status == NPV_OK)
-        judge_end(job, at);
-    return status;
+    return status == NPV_OK ? judge_end(job, error) : status;
 }
 
 /* ------------------------------------------------------------------------------------------------ Which archive -- */
 
-/* A header as it stands, whatever its checksum: good for no more than to be compared with what is known. */
-static bool read_damaged_header(const unsigned char *damaged, npv_journal_header *header) {
-    unsigned char bytes[NPV_JOURNAL_HEADER];
-    npv_journal_write_header(&(npv_journal_header){.salt = 0}, bytes);
-    memcpy(bytes + 16, damaged + 16, 96);
-    npv_put_u64(bytes + 112, XXH3_64bits(bytes, 112));
-    return npv_journal_read_header("", bytes, header, NULL) == NPV_OK;
+/* A damaged header is good for no more than to be compared with what is known, and to find a change by its salt. */
+static npv_status open_damaged(journal_salvage *job, const char *path, bool *usable, npv_error *error) {
+    npv_journal_sight first;
+    npv_error wrong = {.message = ""};
+    npv_status status = npv_journal_reader_open_damaged(path, &job->reader, usable, &wrong);
+    if (status != NPV_OK || !*usable) {
+        *usable = false;
+        return status == NPV_OK || status == NPV_E_FORMAT ? NPV_OK : npv_fail(error, status, "%s", wrong.message);
+    }
+    status = npv_journal_find(&job->reader, NPV_JOURNAL_HEADER, &first, error);
+    *usable = status == NPV_OK && first.sound;
+    if (status == NPV_OK && !first.sound)
+        npv_remark(job->findings, "its changes, if there are any in its %" PRIu64 " bytes, cannot be read: lost",
+                   job->reader.file_size);
+    if (!*usable)
+        npv_journal_reader_close(&job->reader);
+    return status;
 }
 
-static npv_status read_header(journal_salvage *job, const char *path, bool *usable, npv_error *error) {
+static npv_status open_journal(journal_salvage *job, const char *path, bool *usable, npv_error *error) {
     npv_error wrong = {.message = ""};
-    *usable = false;
-    if (job->bytes.size < NPV_JOURNAL_HEADER) {
-        if (job->bytes.size > 0)
-            npv_found(job->findings, "the journal is cut off: expected at least %d bytes, found %zu",
-                      NPV_JOURNAL_HEADER, job->bytes.size);
-        return NPV_OK;
-    }
-    const npv_status status = npv_journal_read_header(path, job->bytes.data, &job->header, &wrong);
-    *usable = status == NPV_OK;
-    if (status == NPV_E_UNSUPPORTED)
-        return npv_fail(error, status, "%s", wrong.message);
+    const npv_status status = npv_journal_reader_open(path, -1, &job->reader, usable, &wrong);
     if (status == NPV_OK)
         return NPV_OK;
-    npv_found(job->findings, "the first %d bytes of the journal are damaged, or it is none", NPV_JOURNAL_HEADER);
-    *usable =
-        read_damaged_header(job->bytes.data, &job->header) && find_record(job, NPV_JOURNAL_HEADER) < job->bytes.size;
-    if (!*usable)
-        npv_remark(job->findings, "its changes, if there are any in its %zu bytes, cannot be read: lost",
-                   job->bytes.size);
-    return NPV_OK;
+    *usable = false;
+    if (status != NPV_E_FORMAT)
+        return npv_fail(error, status, "%s", wrong.message);
+    npv_found(job->findings, "%s", wrong.message);
+    return open_damaged(job, path, usable, error);
 }
 
-static uint64_t count_changes(journal_salvage *job) {
-    npv_journal_record_header header;
-    npv_journal_record record;
-    bool has_header;
-    uint64_t count = 0;
-    for (uint64_t at = NPV_JOURNAL_HEADER; (at = find_record(job, at)) < job->bytes.size; count++) {
-        if (!read_record(job, at, &header, &has_header, &record))
-            break;
-        job->sequence = header.sequence;
-        at += NPV_JOURNAL_RECORD + header.size;
+/* All changes that can be read, also behind damage. */
+static npv_status count_changes(journal_salvage *job, uint64_t *count, npv_error *error) {
+    npv_journal_sight next;
+    npv_status status;
+    *count = 0;
+    while ((status = find_next(job, job->reader.offset, &next, error)) == NPV_OK && next.sound) {
+        npv_journal_pass(&job->reader, &next);
+        ++*count;
     }
-    return count;
+    return status;
 }
 
 static bool is_current(const npv_salvage *salvage) {
@@ -366,25 +339,26 @@ static bool is_current(const npv_salvage *salvage) {
 }
 
 /* Does the journal go on from this archive? If not, says so, as far as it is no trace of a crash. */
-static bool belongs(journal_salvage *job, bool *again) {
+static npv_status belongs(journal_salvage *job, bool *here, bool *again, npv_error *error) {
     const npv_salvage *const salvage = job->archive;
+    const npv_journal_base *const named = &job->reader.header.base;
     npv_journal_base base;
+    uint64_t count;
     npv_store_base(job->store, &base);
-    const npv_journal_base *const named = &job->header.base;
     const bool same_id = memcmp(base.id, named->id, sizeof base.id) == 0;
-    if (!npv_journal_same_archive(&base, named) && !is_current(salvage)) {
-        *again = true;
-        return false;
-    }
+    *again = !npv_journal_same_archive(&base, named) && !is_current(salvage);
+    if (*again)
+        return NPV_OK;
     if (salvage->mark_lost && named->generation > 0) {
         memcpy(base.id, named->id, sizeof base.id);
         base.generation = named->generation;
         npv_remark(job->findings,
                    "the archive does not say any more which one it is: the journal is taken for its own");
     }
-    if (npv_journal_same_base(&base, named))
-        return true;
-    const uint64_t count = count_changes(job);
+    *here = npv_journal_same_base(&base, named);
+    const npv_status status = *here ? NPV_OK : count_changes(job, &count, error);
+    if (*here || status != NPV_OK)
+        return status;
     if (same_id && named->generation + 1 == base.generation)
         npv_remark(job->findings, "the changes of the journal are in the archive: a crash has left it behind");
     else
@@ -392,38 +366,38 @@ static bool belongs(journal_salvage *job, bool *again) {
                   "the journal goes on from another archive (generation %" PRIu64 ", this one is %" PRIu64
                   "), or from another kind of store: its %" PRIu64 " changes are not in this one",
                   named->generation, base.generation, count);
-    return false;
+    return NPV_OK;
 }
 
-static npv_status salvage_bytes(journal_salvage *job, const char *path, bool *again, npv_error *error) {
-    bool usable;
-    npv_status status = read_header(job, path, &usable, error);
-    if (status != NPV_OK || !usable)
-        return status;
+static npv_status salvage_changes(journal_salvage *job, bool *again, npv_error *error) {
+    uint64_t count;
+    bool here = false;
+    npv_status status;
     if (job->store == NULL) {
-        npv_found(job->findings, "the journal has %" PRIu64 " changes: lost with the archive", count_changes(job));
-        return NPV_OK;
+        status = count_changes(job, &count, error);
+        if (status == NPV_OK)
+            npv_found(job->findings, "the journal has %" PRIu64 " changes: lost with the archive", count);
+        return status;
     }
-    if (belongs(job, again))
-        status = replay_all(job, error);
-    return status;
+    status = belongs(job, &here, again, error);
+    return status == NPV_OK && here ? replay_all(job, error) : status;
 }
 
 npv_status npv_salvage_journal(const char *path, npv_salvage *salvage, bool *again, npv_error *error) {
-    npv_buffer bytes = {NULL, 0, 0};
     journal_salvage job = {.archive = salvage,
                            .findings = salvage->findings,
                            .store = salvage->store,
                            .fragments = NPV_DOCUMENTS_EMPTY,
                            .numbered = true};
+    bool usable;
     *again = false;
-    npv_status status = read_file(path, &bytes, error);
-    job.bytes = (npv_bytes){bytes.data, bytes.size};
-    if (status == NPV_OK && salvage->store != NULL)
+    if (salvage->store != NULL)
         salvage->store->followed.base = salvage->identity;
-    if (status == NPV_OK && bytes.size > 0)
-        status = salvage_bytes(&job, path, again, error);
+    npv_status status = open_journal(&job, path, &usable, error);
+    if (status != NPV_OK || !usable)
+        return status;
+    status = salvage_changes(&job, again, error);
+    npv_journal_reader_close(&job.reader);
     npv_documents_free(&job.fragments);
-    free(bytes.data);
     return status;
 }

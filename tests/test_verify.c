@@ -424,6 +424,108 @@ static void deletions_behind_a_gap_are_made_where_numbers_are_certain(void **sta
     }
 }
 
+/* Change i says that these many before it were not flushed, and that its number is so much larger. */
+static void put_unflushed(npv_buffer bytes, const uint64_t ends[CHANGES + 1], const unsigned unflushed[CHANGES + 1],
+                          int from, uint64_t larger) {
+    npv_journal_header header;
+    npv_error error = {.message = ""};
+    must(npv_journal_read_header("", bytes.data, &header, &error), &error);
+    for (int i = 1; i <= CHANGES; i++) {
+        npv_journal_record_header record;
+        unsigned char *const place = bytes.data + ends[i - 1];
+        assert_true(npv_journal_read_record_header(place, header.salt, ends[i - 1], &record));
+        record.unflushed = unflushed[i];
+        record.sequence += i >= from ? larger : 0;
+        npv_journal_write_record_header(&record, header.salt, ends[i - 1], place);
+    }
+}
+
+static bool can_be_opened(void) {
+    npv_store *store = NULL;
+    const npv_status status = npv_open(path, NULL, &store, NULL);
+    npv_close(store);
+    return status == NPV_OK;
+}
+
+/* Changes that say that one before them was not flushed were lost with it, as a reader of the store has it. */
+static void changes_that_were_not_flushed_are_no_damage(void **state) {
+    (void)state;
+    static const unsigned said[][CHANGES + 1] = {{0, 0, 0, 0, 0, 0, 1, 2, 3}, {0, 0, 0, 0, 0, 9, 9, 9, 9},
+                                                 {0, 0, 0, 0, 0, 0, 1, 1, 3}, {0, 0, 0, 0, 0, 0, 1, 2, 0},
+                                                 {0, 0, 0, 0, 0, 0, 0, 2, 3}, {0, 0, 0, 0, 9, 9, 0, 0, 0}};
+    for (int torn = 0; torn < 6; torn++) {
+        uint64_t ends[CHANGES + 1];
+        model m = make_journal(12, MODEL_DOCUMENTS, ends);
+        npv_buffer bytes = forge_read(journal);
+        const bool damaged = torn >= 2;
+        bool kept[MODEL_ROWS];
+        npv_verification counts;
+        put_unflushed(bytes, ends, said[torn], CHANGES, 0);
+        memset(bytes.data + ends[4] + (torn % 2 == 0 ? 0 : 72), 0, 8); /* of change 5 */
+        forge_write(journal, (npv_bytes){bytes.data, bytes.size});
+        memset(kept, damaged, sizeof kept);
+        memset(kept, 1, 12);
+        kept[12] = kept[13] = false;
+        assert_int_equal(verify(&counts), NPV_OK);
+        assert_int_equal(counts.findings, damaged);
+        assert_int_equal(counts.rows, damaged ? 18 : 12);
+        assert_int_equal(can_be_opened(), !damaged);
+        expect_report(damaged ? "changes 5 to 5 of the journal are lost" : "not flushed when the power went");
+        assert_int_equal(repair(&counts), NPV_OK);
+        expect_saved(&m, kept);
+        free(bytes.data);
+        model_free(&m);
+        unlink(journal);
+        unlink(path);
+    }
+}
+
+static void a_change_that_is_missing_is_named(void **state) {
+    (void)state;
+    static const unsigned none[CHANGES + 1];
+    uint64_t ends[CHANGES + 1];
+    model m = make_journal(14, MODEL_DOCUMENTS, ends);
+    npv_buffer bytes = forge_read(journal);
+    npv_verification counts;
+    put_unflushed(bytes, ends, none, 5, 2);
+    forge_write(journal, (npv_bytes){bytes.data, bytes.size});
+    assert_false(can_be_opened());
+    assert_int_equal(repair(&counts), NPV_OK);
+    assert_int_equal(counts.findings, 1);
+    expect_report("changes 5 to 6 of the journal are lost");
+    expect_all_saved(&m);
+    free(bytes.data);
+    model_free(&m);
+}
+
+/* What is not read as one change makes no other unreadable, wherever and however often it is. */
+static void changes_between_damaged_ones_are_saved(void **state) {
+    (void)state;
+    for (unsigned pattern = 1; pattern < 1u << CHANGES; pattern += 6) {
+        uint64_t ends[CHANGES + 1];
+        model m = make_journal(13, MODEL_DOCUMENTS, ends);
+        npv_buffer bytes = forge_read(journal);
+        bool kept[MODEL_ROWS];
+        npv_verification counts;
+        memset(kept, 1, sizeof kept);
+        for (size_t i = 0; i < CHANGES; i++) {
+            if ((pattern >> i & 1) == 0)
+                continue;
+            kept[4 + 2 * i] = kept[5 + 2 * i] = false;
+            bytes.data[ends[i] + 8 + (i % 3) * 32] ^=
+                1; /* the number of the change, the payload's first bytes, others */
+        }
+        forge_write(journal, (npv_bytes){bytes.data, bytes.size});
+        assert_int_equal(repair(&counts), NPV_OK);
+        assert_true(counts.findings > 0);
+        expect_saved(&m, kept);
+        free(bytes.data);
+        model_free(&m);
+        unlink(journal);
+        unlink(path);
+    }
+}
+
 static void a_journal_of_another_archive_is_named(void **state) {
     (void)state;
     uint64_t ends[CHANGES + 1];
@@ -465,6 +567,9 @@ int main(void) {
         TEST(the_header_of_a_journal_is_believed_where_it_agrees),
         TEST(an_unfinished_change_is_no_damage),
         TEST(deletions_behind_a_gap_are_made_where_numbers_are_certain),
+        TEST(changes_that_were_not_flushed_are_no_damage),
+        TEST(a_change_that_is_missing_is_named),
+        TEST(changes_between_damaged_ones_are_saved),
         TEST(a_journal_of_another_archive_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
