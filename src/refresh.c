@@ -1,6 +1,7 @@
 /* Catching up with what another process writes: npv_refresh. */
 #include "refresh.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,45 +47,15 @@ static void retire(npv_store *store, struct npv_retired_rows *place) {
 
 /* ----------------------------------------------------------------------------------------------------- Replacing -- */
 
-static void swap(void *a, void *b, size_t size) {
-    unsigned char *const first = a, *const second = b;
-    for (size_t i = 0; i < size; i++) {
-        const unsigned char byte = first[i];
-        first[i] = second[i];
-        second[i] = byte;
-    }
-}
-
-/* What was read from files; locks, threads and experience stay with their store. */
+/* What was read from files (store.h); locks, threads and experience stay with their store. */
 static void swap_contents(npv_store *a, npv_store *b) {
-    swap(&a->dimensions, &b->dimensions, sizeof a->dimensions);
-    swap(&a->normalize, &b->normalize, sizeof a->normalize);
-    swap(&a->rows, &b->rows, sizeof a->rows);
-    swap(&a->deleted, &b->deleted, sizeof a->deleted);
-    swap(&a->live, &b->live, sizeof a->live);
-    swap(&a->vectors, &b->vectors, sizeof a->vectors);
-    swap(&a->metadata, &b->metadata, sizeof a->metadata);
-    swap(&a->documents, &b->documents, sizeof a->documents);
-    swap(&a->schema, &b->schema, sizeof a->schema);
-    swap(&a->records, &b->records, sizeof a->records);
-    swap(&a->columns, &b->columns, sizeof a->columns);
-    swap(&a->ids, &b->ids, sizeof a->ids);
-    swap(&a->archive, &b->archive, sizeof a->archive);
-    swap(&a->metadata_waits, &b->metadata_waits, sizeof a->metadata_waits);
-    swap(&a->ids_wait, &b->ids_wait, sizeof a->ids_wait);
-    swap(&a->lengths, &b->lengths, sizeof a->lengths);
-    swap(&a->lengths_known, &b->lengths_known, sizeof a->lengths_known);
-    swap(&a->zero_rows, &b->zero_rows, sizeof a->zero_rows);
-    swap(&a->codes, &b->codes, sizeof a->codes);
-    swap(&a->mapped, &b->mapped, sizeof a->mapped);
-    swap(&a->compress, &b->compress, sizeof a->compress);
-    swap(&a->followed, &b->followed, sizeof a->followed);
-    swap(&a->mark, &b->mark, sizeof a->mark);
-    swap(&a->source_device, &b->source_device, sizeof a->source_device);
-    swap(&a->source_inode, &b->source_inode, sizeof a->source_inode);
-    memcpy(a->origin, b->origin, sizeof a->origin);
-    memcpy(a->journal_note, b->journal_note, sizeof a->journal_note);
-    memcpy(a->would_lose, b->would_lose, sizeof a->would_lose);
+    const size_t first = offsetof(npv_store, dimensions);
+    unsigned char *const mine = (unsigned char *)a, *const others = (unsigned char *)b;
+    for (size_t i = first; i < sizeof *a; i++) {
+        const unsigned char byte = mine[i];
+        mine[i] = others[i];
+        others[i] = byte;
+    }
 }
 
 /* Opens the file again, and takes over what is in it. */

@@ -35,11 +35,28 @@ struct npv_store {
     pthread_mutex_t saving; /* taken by readers, inside `lock`: one npv_save at a time */
     _Atomic pid_t process;  /* whose locks and threads these are */
 
-    size_t dimensions;
-    bool normalize;
     unsigned threads;
     const npv_kernels *kernels;
     npv_workers *workers;
+
+    bool no_codes;
+    uint64_t rows_scanned;     /* rows x queries scanned plainly while there were no codes; under `lazy` */
+    npv_experience experience; /* under `lazy` */
+
+    npv_durability durability;
+    npv_journal *journal;             /* of a store that was opened for writing, or saved as one; else NULL */
+    uint64_t fold_at;                 /* bytes of it that are worth a new archive */
+    bool own_changes;                 /* rows were changed, without a journal, since they were read or saved */
+    struct npv_retired_rows *retired; /* rows that npv_refresh has replaced, for pointers that were borrowed */
+    char *path;                       /* where npv_save writes, or NULL. Changed under `lazy`, as is */
+    char *journal_path;               /* its journal, or NULL */
+
+    /*
+     * From here to the end: what a file holds, and what was made of it. When a file is opened anew npv_refresh replaces
+     * all of this, and nothing above.
+     */
+    size_t dimensions;
+    bool normalize;
 
     uint64_t rows;     /* with the deleted ones: all row numbers are below */
     uint64_t deleted;  /* of them */
@@ -61,23 +78,13 @@ struct npv_store {
     uint64_t zero_rows; /* of those, how many are zero */
 
     npv_codes codes; /* the coarse copy; made under `lazy` */
-    bool no_codes;
-    uint64_t rows_scanned;     /* rows x queries scanned plainly while there were no codes; under `lazy` */
-    npv_experience experience; /* under `lazy` */
 
     bool mapped;
     char origin[160];
-    npv_durability durability;
-    npv_journal *journal;             /* of a store that was opened for writing, or saved as one; else NULL */
-    uint64_t fold_at;                 /* bytes of it that are worth a new archive */
-    npv_journal_position followed;    /* the archive, and what of its journal is in a store that does not write it */
-    char journal_note[160];           /* what of it is not, and why, or "" */
-    bool own_changes;                 /* rows were changed, without a journal, since they were read or saved */
-    struct npv_retired_rows *retired; /* rows that npv_refresh has replaced, for pointers that were borrowed */
-    char *path;                       /* where npv_save writes, or NULL. Changed under `lazy`, as are */
-    char *journal_path;               /* its journal, or NULL, */
-    npv_archive_mark mark;            /* of the file there */
-    dev_t source_device;              /* the file that was opened, */
+    npv_journal_position followed; /* the archive, and what of its journal is in a store that does not write it */
+    char journal_note[160];        /* what of it is not, and why, or "" */
+    npv_archive_mark mark;         /* of the file at `path`; changed under `lazy` */
+    dev_t source_device;           /* the file that was opened, */
     ino_t source_inode;
     bool compress;       /* how the file there was written */
     char would_lose[96]; /* and what of it saving over it would lose, or "" */
