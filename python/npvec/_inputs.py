@@ -6,7 +6,7 @@ import math
 import operator
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Literal, SupportsIndex, TypeAlias
 
@@ -56,12 +56,16 @@ def durability(value: str) -> int:
     return DURABILITIES.index(value)
 
 
-def threshold(value: RealNumber, name: str) -> float:
-    """A finite number as a float."""
+def real(value: RealNumber, name: str) -> RealNumber:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a real number, found {type(value).__name__}")
+    return value
+
+
+def threshold(value: RealNumber, name: str) -> float:
+    """A finite number as a float."""
     try:
-        number = float(value)
+        number = float(real(value, name))
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
@@ -126,6 +130,8 @@ def row_numbers(rows: RowNumbers, name: str = "within_rows") -> npt.NDArray[np.i
     """Row numbers as int64; the very array if it is that. The library refuses numbers twice, and those of no row."""
     if isinstance(rows, np.ndarray) and rows.ndim != 1:
         raise ValueError(f"{name}: expected a 1D sequence of row numbers, found {rows.ndim} dimension(s)")
+    if isinstance(rows, (str, bytes, Iterator, Mapping, Set)):
+        raise ValueError(f"{name}: expected a 1D sequence of row numbers, found {type(rows).__name__}")
     array = rows if isinstance(rows, np.ndarray) and rows.dtype != object else _numbers(rows, name)
     if len(array) == 0:
         return np.empty(0, np.int64)
@@ -217,12 +223,14 @@ def file_path(path: PathInput) -> Path:
     if not text:
         raise ValueError("path: expected the name of a file, found nothing")
     resolved = Path(text)
-    return (resolved if resolved.suffix == ".npz" else Path(f"{text}.npz")).absolute()
+    return (resolved if resolved.suffix == ".npz" else Path(f"{resolved}.npz")).absolute()
 
 
 def file_error(error: OSError, path: Path | None) -> OSError:
     """The error with its number, from the system's text at its end: FileNotFoundError and so on."""
     message = str(error)
+    if message.endswith("found a directory"):
+        return IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     for number in errno.errorcode:
         if message.endswith(os.strerror(number)):
             return OSError(number, os.strerror(number), None if path is None else str(path))

@@ -139,17 +139,19 @@ class VectorStore(Generic[T]):
         objects.
         """
         resolved = _inputs.file_path(path)
-        store = cls.__new__(cls)
-        store._threads = _inputs.integer(threads, "threads")
-        store._durability = _inputs.durability(durability)
+        opened: VectorStore[T] = VectorStore.__new__(VectorStore)
+        opened._threads = _inputs.integer(threads, "threads")
+        opened._durability = _inputs.durability(durability)
         trusted = _inputs.boolean(allow_pickle, "allow_pickle")
-        if store._durability:
-            rows = store._open_for_writing(resolved, 0, None, None)
+        if opened._durability:
+            rows = opened._open_for_writing(resolved, 0, None, None)
         else:
-            rows = store._read(resolved, 0, None, trusted)
+            rows = opened._read(resolved, 0, None, trusted)
         info = rows.handle.info()
-        store._set(rows, info[2], info[3], resolved, allow_pickle)
-        store._loaded = True
+        opened._set(rows, info[2], info[3], resolved, trusted)
+        opened._loaded = True
+        store = cls(dimensions=info[2], normalize=info[3])  # what a derived class does there is done
+        store.__dict__.update(opened.__dict__)
         return store
 
     # ------------------------------------------------------------------------------------------------------- what it is
@@ -396,7 +398,7 @@ class VectorStore(Generic[T]):
 
         Only rows that score at least `score_cutoff`; -1 for all. Else as `cosine_search`.
         """
-        limit = float(score_cutoff)
+        limit = float(_inputs.real(score_cutoff, "score_cutoff"))
         hits: list[tuple[int, float, T]]
         hits = self._search(query_vector, _COSINE, top_k, limit, within_rows, where, params, ids, None)
         return hits

@@ -30,6 +30,9 @@ def test_search_gives_tuples_that_score_at_least_zero():
     assert type(found[0]) is tuple and found[1][2] is metadata[1]
     assert [row for row, _, _ in store.search([1, 0], 5, -1)] == [0, 1, 2]
     assert store.search([1, 0], score_cutoff=0.9, top_k=5) == [(0, 1.0, {"n": 0})]
+    for cutoff in ("0.5", None, True):
+        with pytest.raises(TypeError, match="score_cutoff"):
+            store.search([1, 0], score_cutoff=cutoff)
 
 
 def test_load_reads_once_and_nothing_where_there_is_no_file(tmp_path):

@@ -5,6 +5,7 @@ Every test runs with both where the original is installed (it needs Python 3.11)
 
 import copy
 import dataclasses
+import importlib
 import os
 import pickle
 
@@ -135,6 +136,11 @@ def test_zero_vectors_belong_to_raw_stores_and_not_to_cosine(package):
         ({"within_rows": np.array([9, 9])}, ValueError),
         ({"within_rows": [[0, 1]]}, ValueError),
         ({"within_rows": np.array(1)}, ValueError),
+        ({"within_rows": {0, 1}}, ValueError),
+        ({"within_rows": {0: 1}}, ValueError),
+        ({"within_rows": b"01"}, ValueError),
+        ({"within_rows": "01"}, ValueError),
+        ({"within_rows": 1}, TypeError),
         ({"within_rows": [0, True]}, TypeError),
         ({"within_rows": [0.0]}, TypeError),
         ({"within_rows": np.array([True, False])}, TypeError),
@@ -356,7 +362,35 @@ def test_paths(package, axes, tmp_path):
     assert isinstance(caught.value, OSError)
     with pytest.raises(FileNotFoundError):
         axes.save(tmp_path / "no" / "directory.npz")
+    (tmp_path / "directory.npz").mkdir()
+    with pytest.raises(IsADirectoryError):
+        package.VectorStore.open(tmp_path / "directory")
+    with pytest.raises(IsADirectoryError):
+        axes.save(tmp_path / "directory")
     assert axes.file_path is None
+    axes.save(f"{tmp_path}/named/")
+    assert axes.file_path == tmp_path / "named.npz"
+
+
+def test_a_derived_class_is_made_as_it_says_when_it_opens(package, axes, normalize, tmp_path):
+    class Notes(package.VectorStore):
+        def __init__(self, dimensions, *, normalize):
+            super().__init__(dimensions, normalize=normalize)
+            self.opened = 0
+
+        def add(self, vectors, metadata):
+            super().add(vectors, metadata)
+            self.opened += len(vectors)
+
+    axes.save(tmp_path / "a.npz")
+    notes = Notes.open(tmp_path / "a.npz")
+    notes.add([[1, 1, 1]], ["diagonal"])
+    assert (type(notes), notes.opened, len(notes), notes.normalize) == (Notes, 1, 5, normalize)
+
+
+def test_the_module_of_the_classes(package):
+    module = importlib.import_module(f"{package.__name__}.vector_store")
+    assert module.VectorStore is package.VectorStore and module.VectorHit is package.VectorHit
 
 
 def test_a_saved_file_keeps_its_permissions(axes, tmp_path):
