@@ -65,7 +65,6 @@ typedef struct upsert_job {
     const npv_batch *batch; /* of it */
     uint64_t *rows;         /* one for each of the batch: below store->rows, or the next new one */
     size_t added;
-    double *wide;
 } upsert_job;
 
 static npv_status find_place(upsert_job *job, size_t number, npv_error *error) {
@@ -123,13 +122,11 @@ static npv_status make_private(const upsert_job *job, npv_error *error) {
 /* Everything that can fail. */
 static npv_status prepare_upsert(upsert_job *job, npv_error *error) {
     npv_store *const store = job->store;
-    const size_t wide_bytes = NPV_PADDED(store->dimensions) * sizeof *job->wide;
     if (job->batch->count > SIZE_MAX / sizeof *job->rows)
         return npv_fail_memory(error, "the rows of a batch", SIZE_MAX);
     job->rows = malloc(job->batch->count * sizeof *job->rows);
-    job->wide = malloc(wide_bytes);
-    if (job->rows == NULL || job->wide == NULL)
-        return npv_fail_memory(error, "the rows of a batch", job->batch->count * sizeof *job->rows + wide_bytes);
+    if (job->rows == NULL)
+        return npv_fail_memory(error, "the rows of a batch", job->batch->count * sizeof *job->rows);
     npv_status status = npv_stage(store, job->change, error);
     for (size_t i = 0; i < job->batch->count && status == NPV_OK; i++)
         status = find_place(job, i, error);
@@ -150,7 +147,7 @@ static void refresh_row(const upsert_job *job, uint64_t row) {
         return;
     double *const length = (double *)(void *)store->lengths.data + row;
     store->zero_rows -= *length == 0;
-    *length = npv_length(store->kernels, vectors + row * store->dimensions, store->dimensions, job->wide);
+    *length = npv_length(store->kernels, vectors + row * store->dimensions, store->dimensions);
     store->zero_rows += *length == 0;
 }
 
@@ -205,7 +202,6 @@ npv_status npv_edit_upsert(npv_store *store, const npv_change *change, uint64_t 
         npv_stage_undo(store);
     }
     free(job.rows);
-    free(job.wide);
     return status;
 }
 

@@ -61,8 +61,8 @@ static npv_status scale_rows(npv_store *store, const double *lengths, npv_error 
                               "normalises needs it",
                               row);
         else
-            npv_scale_to_unit(rows + row * dimensions, dimensions, lengths[row],
-                              (float *)(void *)scaled.data + row * dimensions);
+            store->kernels->scale_row(rows + row * dimensions, dimensions, lengths[row],
+                                      (float *)(void *)scaled.data + row * dimensions);
     }
     if (status != NPV_OK) {
         npv_array_free(&scaled);

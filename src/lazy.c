@@ -70,33 +70,28 @@ npv_status npv_store_columns(npv_store *store, const npv_path *paths, size_t cou
 typedef struct lengths_job {
     const npv_store *store;
     double *lengths;
-    double *wide; /* one widened vector a thread */
     uint64_t first;
 } lengths_job;
 
 static void measure_part(void *context, size_t part, unsigned worker) {
+    (void)worker;
     const lengths_job *job = context;
     const npv_store *store = job->store;
     const float *vectors = (const float *)(const void *)store->vectors.data;
-    double *wide = job->wide + worker * NPV_PADDED(store->dimensions);
     const uint64_t begin = job->first + part * (uint64_t)PART_ROWS;
     const uint64_t end = store->rows - begin < PART_ROWS ? store->rows : begin + PART_ROWS;
     for (uint64_t row = begin; row < end; row++)
-        job->lengths[row] = npv_length(store->kernels, vectors + row * store->dimensions, store->dimensions, wide);
+        job->lengths[row] = npv_length(store->kernels, vectors + row * store->dimensions, store->dimensions);
 }
 
 /* Under `lazy`: measures the rows that were added since the last time. */
 static npv_status measure(npv_store *store, npv_error *error) {
     const uint64_t first = store->lengths_known;
-    const size_t wide_bytes = store->threads * NPV_PADDED(store->dimensions) * sizeof(double);
     const npv_status status = npv_array_grow(&store->lengths, (size_t)store->rows * sizeof(double), error);
     if (status != NPV_OK)
         return status;
-    lengths_job job = {store, (double *)(void *)store->lengths.data, malloc(wide_bytes), first};
-    if (job.wide == NULL)
-        return npv_fail_memory(error, "vectors to measure", wide_bytes);
+    lengths_job job = {store, (double *)(void *)store->lengths.data, first};
     npv_workers_run(store->workers, (size_t)((store->rows - first + PART_ROWS - 1) / PART_ROWS), measure_part, &job);
-    free(job.wide);
     for (uint64_t row = first; row < store->rows; row++)
         store->zero_rows += job.lengths[row] == 0;
     store->lengths_known = store->rows;

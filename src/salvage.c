@@ -316,7 +316,7 @@ static bool check_row(npv_salvage *salvage, uint64_t row, double length, npv_err
     if (length > 0 && !salvage->marked && salvage->parts[NPV_PART_VECTORS].found.sound &&
         npv_array_make_private(&store->vectors, (size_t)row * dimensions * 4, (size_t)(row + 1) * dimensions * 4,
                                NULL) == NPV_OK) {
-        npv_scale_to_unit(x, dimensions, length, x);
+        store->kernels->scale_row(x, dimensions, length, x);
         return true;
     }
     npv_fail(error, NPV_E_FORMAT, "row %" PRIu64 ": expected a vector of length 1, found %g", row, length);

@@ -59,9 +59,10 @@ static npv_status check_options(const npv_search_options *options, npv_error *er
 /* The query as the scores want it: of unit length where the definition says so, widened, padded. */
 static npv_status prepare_query(const npv_store *store, npv_metric metric, const float *query, size_t number,
                                 double *wide, npv_error *error) {
-    const double length = npv_length(store->kernels, query, store->dimensions, wide);
+    const double length = npv_length(store->kernels, query, store->dimensions);
     if (!isfinite(length))
         return npv_fail_not_finite(error, NPV_E_ARGUMENT, "query", number, query, store->dimensions);
+    npv_widen(query, store->dimensions, wide);
     if (!store->normalize && metric != NPV_COSINE)
         return NPV_OK;
     if (length == 0)

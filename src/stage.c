@@ -27,10 +27,10 @@ static npv_status place_stored(const npv_store *store, const float *x, uint64_t 
 }
 
 /* Checks row `number` of a batch and writes it, scaled if the store normalises, to its place. */
-static npv_status place_vector(const npv_store *store, const npv_change *change, uint64_t number, double *wide,
-                               float *place, npv_error *error) {
+static npv_status place_vector(const npv_store *store, const npv_change *change, uint64_t number, float *place,
+                               npv_error *error) {
     const float *const x = change->batch.vectors + number * store->dimensions;
-    const double length = npv_length(store->kernels, x, store->dimensions, wide);
+    const double length = npv_length(store->kernels, x, store->dimensions);
     if (!isfinite(length))
         return npv_fail_not_finite(error, NPV_E_ARGUMENT, "row", number, x, store->dimensions);
     if (change->stored)
@@ -44,7 +44,7 @@ static npv_status place_vector(const npv_store *store, const npv_change *change,
                         "row %" PRIu64 ": expected a direction, found a vector of length zero, which a store that "
                         "normalises cannot hold",
                         number);
-    npv_scale_to_unit(x, store->dimensions, length, place);
+    store->kernels->scale_row(x, store->dimensions, length, place);
     return NPV_OK;
 }
 
@@ -55,16 +55,12 @@ static npv_status place_vectors(npv_store *store, const npv_change *change, npv_
     if (batch->count > most - store->rows)
         return npv_fail_memory(error, "the vectors", SIZE_MAX);
     const size_t bytes = (size_t)(store->rows + batch->count) * dimensions * sizeof(float);
-    double *wide = malloc(NPV_PADDED(dimensions) * sizeof *wide);
-    if (wide == NULL)
-        return npv_fail_memory(error, "a vector", NPV_PADDED(dimensions) * sizeof *wide);
     npv_status status = npv_array_grow(&store->vectors, bytes, error);
-    if (status == NPV_OK) {
-        float *place = (float *)(void *)store->vectors.data + store->rows * dimensions;
-        for (size_t i = 0; i < batch->count && status == NPV_OK; i++)
-            status = place_vector(store, change, i, wide, place + i * dimensions, error);
-    }
-    free(wide);
+    if (status != NPV_OK)
+        return status;
+    float *const place = (float *)(void *)store->vectors.data + store->rows * dimensions;
+    for (size_t i = 0; i < batch->count && status == NPV_OK; i++)
+        status = place_vector(store, change, i, place + i * dimensions, error);
     return status;
 }
 

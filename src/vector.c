@@ -12,16 +12,8 @@ void npv_widen(const float *x, size_t dimensions, double *wide) {
     memset(wide + dimensions, 0, (NPV_PADDED(dimensions) - dimensions) * sizeof *wide);
 }
 
-double npv_length(const npv_kernels *kernels, const float *x, size_t dimensions, double *wide) {
-    double squared;
-    npv_widen(x, dimensions, wide);
-    kernels->dot(wide, x, dimensions, 1, &squared);
-    return sqrt(squared);
-}
-
-void npv_scale_to_unit(const float *x, size_t dimensions, double length, float *unit) {
-    for (size_t j = 0; j < dimensions; j++)
-        unit[j] = (float)((double)x[j] / length);
+double npv_length(const npv_kernels *kernels, const float *x, size_t dimensions) {
+    return sqrt(kernels->square_row(x, dimensions));
 }
 
 npv_status npv_fail_not_finite(npv_error *error, npv_status code, const char *what, uint64_t number, const float *x,

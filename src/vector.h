@@ -1,4 +1,4 @@
-/* One vector: its length, whether it is finite, and scaling it to unit length. */
+/* One vector: its length, and whether it is finite. */
 #ifndef NPV_VECTOR_H
 #define NPV_VECTOR_H
 
@@ -11,13 +11,10 @@
 void npv_widen(const float *x, size_t dimensions, double *wide);
 
 /*
- * The length of x as npvec.h defines it: sqrt(dot(x, x)). Leaves x widened in `wide`. Not finite exactly if a component
- * is not: the square of a finite float cannot overflow a double.
+ * The length of x as npvec.h defines it: sqrt(dot(x, x)). Not finite exactly if a component is not: the square of a
+ * finite float cannot overflow a double.
  */
-double npv_length(const npv_kernels *kernels, const float *x, size_t dimensions, double *wide);
-
-/* Divides by `length` in float64 and rounds to float32. `unit` may be x. */
-void npv_scale_to_unit(const float *x, size_t dimensions, double length, float *unit);
+double npv_length(const npv_kernels *kernels, const float *x, size_t dimensions);
 
 /* NPV_E_ARGUMENT that names the first component of x that is not finite. `what` is "row 3" or "query 0". */
 npv_status npv_fail_not_finite(npv_error *error, npv_status code, const char *what, uint64_t number, const float *x,

@@ -63,10 +63,8 @@ static world make_world(float *vectors, size_t rows, size_t dimensions, unsigned
                   .workers = npv_workers_new(threads),
                   .threads = threads,
                   .kernels = kernels};
-    double *wide = allocate(NPV_PADDED(dimensions) * sizeof(double));
     for (size_t row = 0; row < rows; row++)
-        made.lengths[row] = npv_length(kernels, vectors + row * dimensions, dimensions, wide);
-    free(wide);
+        made.lengths[row] = npv_length(kernels, vectors + row * dimensions, dimensions);
     write_file(&made);
     assert_int_equal(npv_codes_extend(&made.codes, kernels, made.workers, vectors, dimensions, rows, NULL), NPV_OK);
     return made;

@@ -258,7 +258,7 @@ static void fail_everywhere(edit *before, edit *run, bool warm) {
         if (!reached)
             break;
     }
-    assert_true(failures >= 2);
+    assert_true(failures >= 1);
 }
 
 static void failed_edits_change_nothing(void **state) {

@@ -113,8 +113,9 @@ static void test_tables_are_complete_and_chosen_from_the_best(void **state) {
     for (size_t i = 0; npv_kernels_runnable(i) != NULL; i++) {
         const npv_kernels *table = npv_kernels_runnable(i);
         print_message("table %s\n", table->name);
-        assert_true(table->dot && table->squared_distance && table->encode_row && table->dot_nibbles &&
-                    table->dot_nibbles_tile && table->bound_rows && table->rows_in_range);
+        assert_true(table->dot && table->squared_distance && table->square_row && table->scale_row &&
+                    table->encode_row && table->dot_nibbles && table->dot_nibbles_tile && table->bound_rows &&
+                    table->rows_in_range);
     }
 }
 
@@ -166,6 +167,48 @@ static void test_scores_are_the_definition(void **state) {
         for (int at_end = 0; at_end < 2; at_end++)
             check_scores(dimensions_at(i), scales[(i + (size_t)at_end) % 4], at_end);
     check_scores(LARGEST, 1, true);
+}
+
+/* Measured and scaled where it ends, or begins, at a fence; and scaled in place. */
+static void check_scaling(size_t dimensions, float scale, double length, bool at_end) {
+    const fenced row = fence(dimensions * sizeof(float), at_end), unit = fence(dimensions * sizeof(float), at_end);
+    float *const x = row.data, *const scaled = unit.data;
+    double *const wide = calloc(NPV_PADDED(dimensions), sizeof *wide);
+    float *const expected = calloc(dimensions, sizeof *expected), *const given = calloc(dimensions, sizeof *given);
+    assert_true(wide != NULL && expected != NULL && given != NULL);
+    for (size_t j = 0; j < dimensions; j++) {
+        given[j] = random_float() * scale;
+        wide[j] = (double)given[j];
+        const volatile double quotient = wide[j] / length;
+        expected[j] = (float)quotient;
+    }
+    const double square = defined_sum(wide, given, dimensions, false);
+    for (size_t i = 0; npv_kernels_runnable(i) != NULL; i++) {
+        const npv_kernels *const table = npv_kernels_runnable(i);
+        memcpy(x, given, dimensions * sizeof *x);
+        const double found = table->square_row(x, dimensions);
+        if (memcmp(&found, &square, sizeof square) != 0)
+            fail_msg("%s, %zu dimensions: square %a is not %a", table->name, dimensions, found, square);
+        table->scale_row(x, dimensions, length, scaled);
+        table->scale_row(x, dimensions, length, x);
+        if (memcmp(scaled, expected, dimensions * sizeof *x) != 0 || memcmp(x, expected, dimensions * sizeof *x) != 0)
+            fail_msg("%s, %zu dimensions: not divided by %a", table->name, dimensions, length);
+    }
+    free(wide);
+    free(expected);
+    free(given);
+    unfence(row);
+    unfence(unit);
+}
+
+static void test_rows_are_measured_and_scaled_as_defined(void **state) {
+    static const float scales[] = {1, 1e-30F, 1e18F, FLT_MIN / 8};
+    static const double lengths[] = {1, 19.6, 0x1.fffffffffffffp-2, 1e20, 3e-38, 0x1p-149};
+    (void)state;
+    for (size_t i = 0; dimensions_at(i) != 0; i++)
+        for (size_t j = 0; j < 6; j++)
+            check_scaling(dimensions_at(i), scales[(i + j) % 4], lengths[j], (i + j / 2) % 2 == 0);
+    check_scaling(LARGEST, 1, 256, true);
 }
 
 /* ------------------------------------------------------------------------------------------------ Integer dots -- */
@@ -653,6 +696,7 @@ int main(void) {
         cmocka_unit_test(test_environment_keeps_one_table),
         cmocka_unit_test(test_tables_are_complete_and_chosen_from_the_best),
         cmocka_unit_test(test_scores_are_the_definition),
+        cmocka_unit_test(test_rows_are_measured_and_scaled_as_defined),
         cmocka_unit_test(test_integer_dots_are_the_definition),
         cmocka_unit_test(test_integer_dots_hold_the_largest_sums),
         cmocka_unit_test(test_bounds_are_the_definition),

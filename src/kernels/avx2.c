@@ -22,6 +22,11 @@ TARGET static inline lanes_f64x16 lanes_zero(void) {
     return (lanes_f64x16){zero, zero, zero, zero};
 }
 
+TARGET static inline lanes_f64x16 lanes_fill(double value) {
+    const __m256d all = _mm256_set1_pd(value);
+    return (lanes_f64x16){all, all, all, all};
+}
+
 TARGET static inline lanes_f64x16 lanes_load(const double *from) {
     return (lanes_f64x16){_mm256_loadu_pd(from), _mm256_loadu_pd(from + 4), _mm256_loadu_pd(from + 8),
                           _mm256_loadu_pd(from + 12)};
@@ -45,6 +50,18 @@ TARGET static inline lanes_f64x16 lanes_add_square(lanes_f64x16 sum, lanes_f64x1
 TARGET static inline lanes_f64x16 lanes_subtract(lanes_f64x16 x, lanes_f64x16 y) {
     return (lanes_f64x16){_mm256_sub_pd(x.a, y.a), _mm256_sub_pd(x.b, y.b), _mm256_sub_pd(x.c, y.c),
                           _mm256_sub_pd(x.d, y.d)};
+}
+
+TARGET static inline lanes_f64x16 lanes_divide(lanes_f64x16 x, lanes_f64x16 y) {
+    return (lanes_f64x16){_mm256_div_pd(x.a, y.a), _mm256_div_pd(x.b, y.b), _mm256_div_pd(x.c, y.c),
+                          _mm256_div_pd(x.d, y.d)};
+}
+
+TARGET static inline void lanes_narrow(float *to, lanes_f64x16 x) {
+    _mm_storeu_ps(to, _mm256_cvtpd_ps(x.a));
+    _mm_storeu_ps(to + 4, _mm256_cvtpd_ps(x.b));
+    _mm_storeu_ps(to + 8, _mm256_cvtpd_ps(x.c));
+    _mm_storeu_ps(to + 12, _mm256_cvtpd_ps(x.d));
 }
 
 TARGET static inline double lanes_reduce(lanes_f64x16 sum) {
@@ -152,6 +169,8 @@ const npv_kernels npv_kernels_avx2 = {
     .name = "avx2",
     .dot = npv_avx2_dot,
     .squared_distance = npv_avx2_squared_distance,
+    .square_row = npv_avx2_square_row,
+    .scale_row = npv_avx2_scale_row,
     .encode_row = npv_avx2_encode_row,
     .dot_nibbles = code_dot_nibbles,
     .dot_nibbles_tile = code_dot_nibbles_tile,

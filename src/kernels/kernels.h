@@ -27,6 +27,12 @@
  */
 typedef void npv_score_rows(const double *query, const float *rows, size_t dimensions, size_t count, double *scores);
 
+/* The square of a row's length: the bits of its score against itself. */
+typedef double npv_square_row(const float *x, size_t dimensions);
+
+/* unit[j] = x[j] / length, divided in float64 and rounded to float32. `unit` may be x. */
+typedef void npv_scale_row(const float *x, size_t dimensions, double length, float *unit);
+
 /*
  * Codes: a coarse copy of a row, from which upper bounds of its scores are computed (cascade.c).
  *
@@ -130,6 +136,8 @@ typedef struct npv_kernels {
     const char *name;
     npv_score_rows *dot;              /* sum of query[j] * row[j] */
     npv_score_rows *squared_distance; /* sum of (query[j] - row[j])^2 */
+    npv_square_row *square_row;
+    npv_scale_row *scale_row;
     npv_encode_row *encode_row;
     npv_dot_nibbles *dot_nibbles;
     npv_dot_nibbles_tile *dot_nibbles_tile;

@@ -15,11 +15,15 @@ typedef struct lanes_f64x16 {
     float64x2_t f64x2[8];
 } lanes_f64x16;
 
-static inline lanes_f64x16 lanes_zero(void) {
-    lanes_f64x16 zero;
+static inline lanes_f64x16 lanes_fill(double value) {
+    lanes_f64x16 all;
     for (int i = 0; i < 8; i++)
-        zero.f64x2[i] = vdupq_n_f64(0);
-    return zero;
+        all.f64x2[i] = vdupq_n_f64(value);
+    return all;
+}
+
+static inline lanes_f64x16 lanes_zero(void) {
+    return lanes_fill(0);
 }
 
 static inline lanes_f64x16 lanes_load(const double *from) {
@@ -55,6 +59,17 @@ static inline lanes_f64x16 lanes_subtract(lanes_f64x16 a, lanes_f64x16 b) {
     for (int i = 0; i < 8; i++)
         a.f64x2[i] = vsubq_f64(a.f64x2[i], b.f64x2[i]);
     return a;
+}
+
+static inline lanes_f64x16 lanes_divide(lanes_f64x16 a, lanes_f64x16 b) {
+    for (int i = 0; i < 8; i++)
+        a.f64x2[i] = vdivq_f64(a.f64x2[i], b.f64x2[i]);
+    return a;
+}
+
+static inline void lanes_narrow(float *to, lanes_f64x16 x) {
+    for (int i = 0; i < 4; i++)
+        vst1q_f32(to + 4 * i, vcvt_high_f32_f64(vcvt_f32_f64(x.f64x2[2 * i]), x.f64x2[2 * i + 1]));
 }
 
 static inline double lanes_reduce(lanes_f64x16 sum) {
@@ -147,6 +162,8 @@ const npv_kernels npv_kernels_neon = {
     .name = "neon",
     .dot = npv_neon_dot,
     .squared_distance = npv_neon_squared_distance,
+    .square_row = npv_neon_square_row,
+    .scale_row = npv_neon_scale_row,
     .encode_row = npv_neon_encode_row,
     .dot_nibbles = code_dot_nibbles,
     .dot_nibbles_tile = code_dot_nibbles_tile,

@@ -35,6 +35,18 @@ static void squared_distance(const double *query, const float *rows, size_t dime
     }
 }
 
+static double square_row(const float *x, size_t dimensions) {
+    double sum_f64x16[NPV_LANES] = {0};
+    for (size_t j = 0; j < dimensions; j++)
+        sum_f64x16[j % NPV_LANES] += (double)x[j] * (double)x[j];
+    return reduce(sum_f64x16);
+}
+
+static void scale_row(const float *x, size_t dimensions, double length, float *unit) {
+    for (size_t j = 0; j < dimensions; j++)
+        unit[j] = (float)((double)x[j] / length);
+}
+
 /* Puts the nibble of dimension j into a plane. */
 static void put_nibble(uint8_t *plane, size_t j, int nibble) {
     const int shift = j % 64 < 32 ? 0 : 4;
@@ -135,6 +147,8 @@ const npv_kernels npv_kernels_scalar = {
     .name = "scalar",
     .dot = dot,
     .squared_distance = squared_distance,
+    .square_row = square_row,
+    .scale_row = scale_row,
     .encode_row = encode_row,
     .dot_nibbles = dot_nibbles,
     .dot_nibbles_tile = dot_nibbles_tile,

@@ -1,19 +1,23 @@
 /*
- * Scoring rows, for any processor that has doubles in vectors. Included once by each implementation, which defines
- * before:
+ * Scoring, measuring and scaling rows, for any processor that has doubles in vectors. Included once by each
+ * implementation, which defines before:
  *
  *   TARGET                           the attribute that lets a function use the instructions
  *   KERNEL(name)                     what the functions of this implementation are called
  *   lanes_f64x16                     NPV_LANES doubles
  *   lanes_zero()                     all +0.0
+ *   lanes_fill(double)               all the same
  *   lanes_load(const double *)       16 doubles, unaligned
  *   lanes_widen(const float *)       16 floats, unaligned, to doubles (exact)
  *   lanes_multiply_add(sum, a, b)    sum + a * b; a * b is exact for widened floats, so one rounding or two is the same
  *   lanes_add_square(sum, d)         sum + d * d with two roundings, never fused: d * d is not exact
  *   lanes_subtract(a, b)
+ *   lanes_divide(a, b)
+ *   lanes_narrow(float *, lanes)     rounds 16 doubles to floats, unaligned
  *   lanes_reduce(sum)                the tree: lane i += lane i + 8, then + 4, + 2, + 1
  *
- * and afterwards finds KERNEL(dot) and KERNEL(squared_distance), two npv_score_rows.
+ * and afterwards finds KERNEL(dot) and KERNEL(squared_distance), two npv_score_rows, KERNEL(square_row) and
+ * KERNEL(scale_row).
  *
  * Accumulators are float64. Products of floats stay below 2^256, a sum of 65,536 of them below 2^272: no overflow.
  *
@@ -64,4 +68,31 @@ TARGET void KERNEL(squared_distance)(const double *query, const float *rows, siz
                                      double *scores) {
     for (size_t i = 0; i < count; i++)
         scores[i] = squared_distance_row(query, rows + i * dimensions, dimensions);
+}
+
+TARGET double KERNEL(square_row)(const float *x, size_t dimensions) {
+    lanes_f64x16 sum = lanes_zero();
+    size_t j = 0;
+    for (; j + NPV_LANES <= dimensions; j += NPV_LANES) {
+        prefetch_far(x + j);
+        const lanes_f64x16 wide = lanes_widen(x + j);
+        sum = lanes_multiply_add(sum, wide, wide);
+    }
+    if (j < dimensions) {
+        const lanes_f64x16 wide = widen_tail(x + j, dimensions - j);
+        sum = lanes_multiply_add(sum, wide, wide);
+    }
+    return lanes_reduce(sum);
+}
+
+TARGET void KERNEL(scale_row)(const float *x, size_t dimensions, double length, float *unit) {
+    const lanes_f64x16 divisor = lanes_fill(length);
+    size_t j = 0;
+    for (; j + NPV_LANES <= dimensions; j += NPV_LANES)
+        lanes_narrow(unit + j, lanes_divide(lanes_widen(x + j), divisor));
+    if (j < dimensions) {
+        float tail[NPV_LANES];
+        lanes_narrow(tail, lanes_divide(widen_tail(x + j, dimensions - j), divisor));
+        memcpy(unit + j, tail, (dimensions - j) * sizeof *tail);
+    }
 }
