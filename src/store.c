@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "error.h"
+#include "fork.h"
 #include "lazy.h"
 #include "refresh.h"
 #include "save.h"
@@ -30,25 +31,25 @@ static void set_up_locks(npv_store *store) {
     pthread_rwlock_init(&store->lock, NULL);
     pthread_mutex_init(&store->lazy, NULL);
     pthread_mutex_init(&store->saving, NULL);
-    atomic_store(&store->process, getpid());
+    atomic_store(&store->forks, npv_forks());
 }
 
 /*
  * After fork the child holds copies of locks that threads of its parent may have held, and none of those threads. The
- * first call in the child makes new ones; `process` is 0 meanwhile.
+ * first call in the child makes new ones; `forks` is 0 meanwhile.
  */
 static void mend_after_fork(npv_store *store) {
-    const pid_t mine = getpid();
-    pid_t owner = atomic_load(&store->process);
+    const unsigned long mine = npv_forks();
+    unsigned long owner = atomic_load(&store->forks);
     while (owner != mine) {
-        if (owner != 0 && atomic_compare_exchange_strong(&store->process, &owner, 0)) {
+        if (owner != 0 && atomic_compare_exchange_strong(&store->forks, &owner, 0)) {
             npv_workers_after_fork(store->workers);
             npv_journal_after_fork(store->journal);
             set_up_locks(store);
         } else {
             sched_yield();
         }
-        owner = atomic_load(&store->process);
+        owner = atomic_load(&store->forks);
     }
 }
 
@@ -147,6 +148,9 @@ npv_status npv_store_new(size_t dimensions, unsigned threads, npv_store **result
                         dimensions);
     if (threads > NPV_MAX_THREADS)
         return npv_fail(error, NPV_E_ARGUMENT, "expected at most %d threads, found %u", NPV_MAX_THREADS, threads);
+    const npv_status status = npv_forks_watch(error);
+    if (status != NPV_OK)
+        return status;
     npv_store *store = calloc(1, sizeof *store);
     if (store == NULL)
         return npv_fail_memory(error, "a store", sizeof *store);

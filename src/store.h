@@ -33,7 +33,7 @@ struct npv_store {
     pthread_rwlock_t lock;  /* writers alone, readers together */
     pthread_mutex_t lazy;   /* taken by readers, inside `lock`, around what is made at first use */
     pthread_mutex_t saving; /* taken by readers, inside `lock`: one npv_save at a time */
-    _Atomic pid_t process;  /* whose locks and threads these are */
+    atomic_ulong forks;     /* npv_forks() of the process whose locks and threads these are */
 
     unsigned threads;
     const npv_kernels *kernels;
