@@ -103,7 +103,25 @@ static npv_status undo_write(npv_journal *journal, npv_status status, const npv_
     return status;
 }
 
+/*
+ * A small record is copied together, all parts behind its header being one: a part costs the system and the checksum
+ * more than copying it.
+ */
+#define SMALL_RECORD 8192
+
+static void gather(parts *p, unsigned char room[SMALL_RECORD]) {
+    size_t end = 0;
+    for (int i = 1; i < p->count; i++) {
+        memcpy(room + end, p->part[i].iov_base, p->part[i].iov_len);
+        end += p->part[i].iov_len;
+    }
+    p->count = 1;
+    add_part(p, room, end);
+}
+
 static uint64_t checksum_of(const npv_journal *journal, const parts *p) {
+    if (p->count == 2)
+        return XXH3_64bits_withSeed(p->part[1].iov_base, p->part[1].iov_len, journal->header.salt);
     XXH3_64bits_reset_withSeed(journal->hash, journal->header.salt);
     for (int i = 1; i < p->count; i++)
         XXH3_64bits_update(journal->hash, p->part[i].iov_base, p->part[i].iov_len);
@@ -122,13 +140,15 @@ static uint32_t count_unflushed(npv_journal *journal) {
 
 /* Part 0 is the record's header, which is filled in here. */
 static npv_status append(npv_journal *journal, npv_journal_type type, parts *p, npv_error *error) {
-    unsigned char *const head = p->part[0].iov_base;
+    unsigned char *const head = p->part[0].iov_base, room[SMALL_RECORD];
     npv_journal_record_header header = {
         .type = type, .sequence = journal->sequence + 1, .unflushed = count_unflushed(journal)};
     npv_error found;
     for (int i = 1; i < p->count; i++)
         header.size += p->part[i].iov_len;
     assert(p->count <= MOST_PARTS && header.size % 8 == 0);
+    if (header.size <= sizeof room)
+        gather(p, room);
     header.checksum = checksum_of(journal, p);
     npv_journal_write_record_header(&header, journal->header.salt, journal->size, head);
     const npv_status status = write_parts(journal, *p, &found);
