@@ -499,12 +499,38 @@ static void every_failing_allocation_is_an_error(void **state) {
 }
 #endif
 
+/* Strings are read eight bytes at a time: whatever ends that, in every place and beside every other byte. */
+static void strings_end_where_they_end(void **state) {
+    (void)state;
+    enum { LONGEST = 40 };
+    static const char *const fillings[] = {"x", "\x7f", " ", "!", "#", "[", "]", "\xc3\xa9", "\xf4\x8f\xbf\xbf"};
+    for (size_t f = 0; f < COUNT(fillings); f++)
+        for (size_t length = 0; length < LONGEST; length++)
+            for (size_t place = 0; place <= length; place++) {
+                char before[4 * LONGEST + 1] = "", after[4 * LONGEST + 1] = "";
+                char text[9 * LONGEST];
+                for (size_t i = 0; i < length; i++)
+                    strcat(i < place ? before : after, fillings[f]);
+                snprintf(text, sizeof text, "[\"%s\\\"%s\", \"%s\\u0001%s\"]", before, after, before, after);
+                assert_taken(text, text);
+                snprintf(text, sizeof text, "{\"%s\": \"%s\"}", before, after);
+                assert_taken(text, text);
+                snprintf(text, sizeof text, "[\"\\t%s\x1f%s\"]", before, after);
+                assert_refused(text, NPV_E_ARGUMENT, 4 + strlen(before), "expected \\n, \\t or \\u001f in a string");
+                snprintf(text, sizeof text, "[\"%s\\q%s\"]", before, after);
+                assert_refused(text, NPV_E_ARGUMENT, 2 + strlen(before), "found another \\");
+                snprintf(text, sizeof text, "[\"\\n%s%s", before, after);
+                assert_refused(text, NPV_E_ARGUMENT, 1, "found the end");
+            }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_of_the_grammar_is_taken),
         cmocka_unit_test(surrogates_make_pairs_or_stay_alone),
         cmocka_unit_test(what_is_no_json_is_refused_where_it_stands),
         cmocka_unit_test(no_beginning_of_a_document_is_one),
+        cmocka_unit_test(strings_end_where_they_end),
         cmocka_unit_test(any_byte_may_be_another),
         cmocka_unit_test(integers_of_any_length_are_kept),
         cmocka_unit_test(integers_have_a_greatest_length),

@@ -34,9 +34,25 @@ static size_t escape_size(npv_bytes text, size_t at) {
     return 6;
 }
 
+/* Eight bytes at once. May take bytes above the first such one for it, too, and a byte above 127 never. */
+static bool has_mark(const unsigned char bytes[8]) {
+    const uint64_t ones = UINT64_MAX / 255, high = ones << 7;
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
+    const uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+    return (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((word - ones * 0x20) & ~word)) & high;
+}
+
+/* From `at`, behind bytes of a string that only stand for themselves: not behind all of them. */
+static size_t skip_plain(npv_bytes text, size_t at) {
+    while (text.size - at >= 8 && !has_mark(text.data + at))
+        at += 8;
+    return at;
+}
+
 static npv_status find_string_end(const npv_json_lexer *lexer, size_t at, size_t *end) {
     const npv_bytes text = lexer->text;
-    for (size_t i = at + 1; i < text.size; i++) {
+    for (size_t i = skip_plain(text, at + 1); i < text.size; i++) {
         if (text.data[i] == '"') {
             *end = i + 1;
             return NPV_OK;
@@ -53,7 +69,7 @@ static npv_status find_string_end(const npv_json_lexer *lexer, size_t at, size_t
                 lexer->error, NPV_E_ARGUMENT, i,
                 "%sexpected one of \\\" \\\\ \\/ \\b \\f \\n \\r \\t \\u0000 in a string, found another \\",
                 lexer->where);
-        i += size - 1;
+        i = skip_plain(text, i + size) - 1;
     }
     return npv_fail_at(lexer->error, NPV_E_ARGUMENT, at,
                        "%sexpected \" at the end of the string that begins here, found the end", lexer->where);
