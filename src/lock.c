@@ -82,10 +82,14 @@ bool npv_lock_names(const npv_lock *lock, const char *path) {
 
 static npv_status check_regular(npv_lock *lock, const char *path, npv_error *error) {
     struct stat file;
-    if (fstat(lock->fd, &file) == 0 && S_ISREG(file.st_mode))
-        return NPV_OK;
-    npv_lock_release(lock);
-    return npv_fail(error, NPV_E_IO, "%s: expected a regular file", path);
+    npv_status status = NPV_OK;
+    if (fstat(lock->fd, &file) != 0)
+        status = npv_fail_io(error, path, "reading what kind of file it is");
+    else if (!S_ISREG(file.st_mode))
+        status = npv_fail(error, NPV_E_IO, "%s: expected a regular file", path);
+    if (status != NPV_OK)
+        npv_lock_release(lock);
+    return status;
 }
 
 /* Each round somebody else has come and gone. */
