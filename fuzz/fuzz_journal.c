@@ -15,7 +15,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { DIMENSIONS = 2, KINDS = 3, TYPES = 6 };
+enum { DIMENSIONS = 2, KINDS = 3, TYPES = 7 };
 
 static npv_store *new_store(unsigned kind) {
     static const npv_field fields[] = {{"n", "i4"}, {"s", "U2"}};

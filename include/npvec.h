@@ -48,8 +48,8 @@
  *
  *  - Different stores are independent.
  *  - One store may be used by any number of threads at once. Calls that read (search, get, info, save) run side by
- *    side; calls that write (add, upsert, delete, clear, and save where rows were deleted) wait for them and run alone.
- *    npv_close must be the last call on a store.
+ *    side; calls that change it (add, upsert, set_documents, delete, clear, and save where rows were deleted) wait for
+ *    them and run alone. npv_close must be the last call on a store.
  *  - A search uses the store's own worker threads (`threads`), which sleep between searches. After fork() the child
  *    may go on using the store: it starts workers of its own. It may not write to a file that its parent has open for
  *    writing (NPV_E_BUSY).
@@ -367,6 +367,15 @@ NPV_API npv_status npv_add(npv_store *store, const npv_batch *batch, uint64_t *f
  */
 NPV_API npv_status npv_upsert(npv_store *store, const npv_batch *batch, uint64_t *rows, uint64_t *replaced,
                               npv_error *error);
+
+/*
+ * Replaces the documents, or records, of rows that are there, all or none: those of the batch are for the row numbers
+ * in `rows` (batch->count of them, each once). It has neither vectors nor ids: rows keep theirs. A document that is NULL
+ * leaves its row without one. O(count); columns that filters have made are kept up to date.
+ *
+ * Fails like npv_add, and with NPV_E_RANGE for a row that is not there, NPV_E_ARGUMENT for one that is listed twice.
+ */
+NPV_API npv_status npv_set_documents(npv_store *store, const uint64_t *rows, const npv_batch *batch, npv_error *error);
 
 /*
  * Deletes the selected rows (see npv_selection), all or none, and stores their number in *deleted (may be NULL). Their

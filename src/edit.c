@@ -1,6 +1,7 @@
-/* Rows that come, change and go: npv_add, npv_upsert, npv_delete, npv_clear. */
+/* Rows that come, change and go: npv_add, npv_upsert, npv_set_documents, npv_delete, npv_clear. */
 #include "edit.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,7 +57,7 @@ npv_status npv_add(npv_store *store, const npv_batch *given, uint64_t *first_row
     return status;
 }
 
-/* ----------------------------------------------------------------------------------------------------- Upserting -- */
+/* ----------------------------------------------------------------------------------------------------- Replacing -- */
 
 /* Where the rows of a batch go. */
 typedef struct upsert_job {
@@ -69,6 +70,10 @@ typedef struct upsert_job {
 
 static npv_status find_place(upsert_job *job, size_t number, npv_error *error) {
     npv_store *const store = job->store;
+    if (job->change->rows != NULL) {
+        job->rows[number] = job->change->rows[number];
+        return npv_store_check_row(store, job->rows[number], error);
+    }
     const char *const id = job->batch->ids == NULL ? NULL : job->batch->ids[number];
     if (id == NULL)
         return npv_fail(error, NPV_E_ARGUMENT, "row %zu: expected an id, found none", number);
@@ -104,7 +109,11 @@ static npv_status check_distinct(const upsert_job *job, npv_error *error) {
     size_t number = 0;
     for (size_t seen = 0; row != UINT64_MAX && seen < 2; number++)
         seen += job->rows[number] == row;
-    return row == UINT64_MAX ? NPV_OK : npv_fail_twice(error, number - 1);
+    if (row == UINT64_MAX)
+        return NPV_OK;
+    if (job->change->rows != NULL)
+        return npv_fail(error, NPV_E_ARGUMENT, "expected each row once, found row %" PRIu64 " again", row);
+    return npv_fail_twice(error, number - 1);
 }
 
 /* Replaced vectors may lie in pages of the file. */
@@ -134,7 +143,8 @@ static npv_status prepare_upsert(upsert_job *job, npv_error *error) {
         status = check_distinct(job, error);
     if (status == NPV_OK)
         status = make_private(job, error);
-    return status == NPV_OK ? npv_journal_staged(store, NPV_JOURNAL_UPSERT, job->change, error) : status;
+    const npv_journal_type type = job->change->rows != NULL ? NPV_JOURNAL_SET_DOCUMENTS : NPV_JOURNAL_UPSERT;
+    return status == NPV_OK ? npv_journal_staged(store, type, job->change, error) : status;
 }
 
 /* What was made from a row's vector is made again. */
@@ -189,7 +199,7 @@ static void settle(const upsert_job *job) {
 npv_status npv_edit_upsert(npv_store *store, const npv_change *change, uint64_t *rows, uint64_t *replaced,
                            npv_error *error) {
     upsert_job job = {.store = store, .change = change, .batch = &change->batch};
-    npv_status status = npv_store_load_ids(store, error);
+    npv_status status = change->rows == NULL ? npv_store_load_ids(store, error) : NPV_OK;
     if (status == NPV_OK)
         status = prepare_upsert(&job, error);
     if (status == NPV_OK) {
@@ -219,6 +229,26 @@ npv_status npv_upsert(npv_store *store, const npv_batch *given, uint64_t *rows, 
     }
     npv_store_lock_for_writing(store);
     status = npv_edit_upsert(store, &change, rows, replaced, error);
+    return finish(store, status, error);
+}
+
+npv_status npv_set_documents(npv_store *store, const uint64_t *rows, const npv_batch *given, npv_error *error) {
+    npv_change change = {.batch = NPV_BATCH_INIT, .rows = rows};
+    if (store == NULL || given == NULL)
+        return npv_fail(error, NPV_E_ARGUMENT, "npv_set_documents: expected a store and a batch, found NULL");
+    npv_status status = npv_copy_options(&change.batch, sizeof change.batch, given, "npv_batch", error);
+    if (status == NPV_OK && (change.batch.vectors != NULL || change.batch.ids != NULL))
+        status = npv_fail(error, NPV_E_ARGUMENT,
+                          "npv_set_documents: expected a batch without vectors and ids, found %s; npv_upsert "
+                          "replaces vectors",
+                          change.batch.vectors != NULL ? "vectors" : "ids");
+    if (status != NPV_OK || change.batch.count == 0)
+        return status;
+    if (rows == NULL)
+        return npv_fail(error, NPV_E_ARGUMENT, "npv_set_documents: expected %zu row numbers, found NULL",
+                        change.batch.count);
+    npv_store_lock_for_writing(store);
+    status = npv_edit_upsert(store, &change, NULL, NULL, error);
     return finish(store, status, error);
 }
 

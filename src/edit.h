@@ -7,7 +7,10 @@
 
 npv_status npv_edit_add(npv_store *store, const npv_change *change, npv_error *error);
 
-/* `rows` and `replaced` may be NULL. A batch without vectors keeps those of its rows, which must be there. */
+/*
+ * Rows are replaced by their ids, or by change->rows. `rows` and `replaced` may be NULL. A batch without vectors keeps
+ * those of its rows, which must be there.
+ */
 npv_status npv_edit_upsert(npv_store *store, const npv_change *change, uint64_t *rows, uint64_t *replaced,
                            npv_error *error);
 

@@ -22,7 +22,8 @@ typedef enum npv_journal_type {
     NPV_JOURNAL_ADD = 1,
     NPV_JOURNAL_UPSERT = 2,
     NPV_JOURNAL_DELETE = 3,
-    NPV_JOURNAL_CLEAR = 4
+    NPV_JOURNAL_CLEAR = 4,
+    NPV_JOURNAL_SET_DOCUMENTS = 5
 } npv_journal_type;
 
 /* The state of a store that a journal goes on from. */
@@ -48,6 +49,7 @@ typedef struct npv_journal_batch {
     uint64_t count;
     npv_bytes vectors;   /* data NULL: none */
     npv_bytes records;   /* the same for all of them */
+    npv_bytes rows;      /* count numbers, 8 bytes each */
     npv_bytes ids;       /* count texts; of no bytes but the zero: a row without an id */
     npv_bytes documents; /* a pickle (npz/pickle.h) */
 } npv_journal_batch;
@@ -107,6 +109,7 @@ npv_status npv_journal_read_batch(npv_bytes payload, size_t dimensions, uint64_t
 #define NPV_JOURNAL_HAS_RECORDS 2u
 #define NPV_JOURNAL_HAS_IDS 4u
 #define NPV_JOURNAL_HAS_DOCUMENTS 8u
+#define NPV_JOURNAL_HAS_ROWS 16u
 
 static inline uint64_t npv_journal_padded(uint64_t size) {
     return (size + 7) / 8 * 8;
@@ -174,7 +177,7 @@ typedef struct npv_journal {
     uint64_t size;     /* of the file */
     uint64_t sequence; /* of the last record */
     struct XXH3_state_s *hash;
-    npv_buffer scratch[2]; /* the caller's: ids and documents of a batch */
+    npv_buffer scratch[2]; /* the caller's: ids (or rows) and documents of a batch */
     struct npv_journal *retired;
     pid_t process;
     bool known;       /* that what is in the file is what was read or written here */

@@ -146,14 +146,16 @@ npv_status npv_journal_read_batch(npv_bytes payload, size_t dimensions, uint64_t
     const uint64_t count = npv_get_u64(payload.data);
     const uint32_t flags = npv_get_u32(payload.data + 8);
     const bool vectors = flags & NPV_JOURNAL_HAS_VECTORS, records = flags & NPV_JOURNAL_HAS_RECORDS;
-    uint64_t vector_bytes = 0, record_bytes = 0;
+    const bool rows = flags & NPV_JOURNAL_HAS_ROWS;
+    uint64_t vector_bytes = 0, record_bytes = 0, row_bytes = 0;
     npv_bytes rest = {payload.data + NPV_JOURNAL_BATCH, payload.size - NPV_JOURNAL_BATCH};
     if (count == 0 || (vectors && __builtin_mul_overflow(count, dimensions * sizeof(float), &vector_bytes)) ||
-        (records && __builtin_mul_overflow(count, record_size, &record_bytes)))
+        (records && __builtin_mul_overflow(count, record_size, &record_bytes)) ||
+        (rows && __builtin_mul_overflow(count, sizeof(uint64_t), &row_bytes)))
         return damaged(error);
     batch->count = count;
     if (!take_part(&rest, vectors, vector_bytes, &batch->vectors) ||
-        !take_part(&rest, records, record_bytes, &batch->records) ||
+        !take_part(&rest, records, record_bytes, &batch->records) || !take_part(&rest, rows, row_bytes, &batch->rows) ||
         !take_part(&rest, flags & NPV_JOURNAL_HAS_IDS, npv_get_u64(payload.data + 16), &batch->ids) ||
         !take_part(&rest, flags & NPV_JOURNAL_HAS_DOCUMENTS, npv_get_u64(payload.data + 24), &batch->documents) ||
         rest.size > 0 || (batch->ids.data != NULL && !count_ids(batch->ids, count)))

@@ -44,7 +44,7 @@ npv_status npv_journal_check(npv_journal *journal, npv_error *error) {
     return status;
 }
 
-#define MOST_PARTS 10
+#define MOST_PARTS 12
 
 typedef struct parts {
     struct iovec part[MOST_PARTS];
@@ -166,6 +166,7 @@ static void write_batch_head(const npv_journal_batch *batch, unsigned char bytes
     npv_put_u64(bytes, batch->count);
     npv_put_u32(bytes + 8, (batch->vectors.data != NULL ? NPV_JOURNAL_HAS_VECTORS : 0) |
                                (batch->records.data != NULL ? NPV_JOURNAL_HAS_RECORDS : 0) |
+                               (batch->rows.data != NULL ? NPV_JOURNAL_HAS_ROWS : 0) |
                                (batch->ids.data != NULL ? NPV_JOURNAL_HAS_IDS : 0) |
                                (batch->documents.data != NULL ? NPV_JOURNAL_HAS_DOCUMENTS : 0));
     npv_put_u32(bytes + 12, 0);
@@ -185,6 +186,7 @@ npv_status npv_journal_append_batch(npv_journal *journal, npv_journal_type type,
     add_part(&p, head, sizeof head);
     add_padded(&p, batch->vectors);
     add_padded(&p, batch->records);
+    add_padded(&p, batch->rows);
     add_padded(&p, batch->ids);
     add_padded(&p, batch->documents);
     return append(journal, type, &p, error);

@@ -41,6 +41,20 @@ static npv_status write_ids(const npv_batch *batch, npv_buffer *scratch, npv_err
     return status;
 }
 
+static npv_status append_number(npv_buffer *buffer, uint64_t number, npv_error *error) {
+    unsigned char bytes[8];
+    npv_put_u64(bytes, number);
+    return npv_buffer_append(buffer, bytes, sizeof bytes, error);
+}
+
+static npv_status write_rows(const npv_change *change, npv_buffer *scratch, npv_error *error) {
+    npv_status status = NPV_OK;
+    scratch->size = 0;
+    for (size_t i = 0; i < change->batch.count && status == NPV_OK; i++)
+        status = append_number(scratch, change->rows[i], error);
+    return status;
+}
+
 static npv_status sink_write(void *context, const void *data, size_t size, npv_error *error) {
     return npv_buffer_append(context, data, size, error);
 }
@@ -67,8 +81,8 @@ npv_status npv_journal_staged(npv_store *store, npv_journal_type type, const npv
     store->own_changes = store->own_changes || journal == NULL;
     if (journal == NULL)
         return NPV_OK;
-    npv_buffer *const ids = &journal->scratch[0], *const documents = &journal->scratch[1];
-    npv_status status = write_ids(batch, ids, error);
+    npv_buffer *const names = &journal->scratch[0], *const documents = &journal->scratch[1];
+    npv_status status = change->rows != NULL ? write_rows(change, names, error) : write_ids(batch, names, error);
     if (status == NPV_OK)
         status = write_documents(store, change, documents, error);
     npv_journal_batch parts = {.count = batch->count};
@@ -76,21 +90,15 @@ npv_status npv_journal_staged(npv_store *store, npv_journal_type type, const npv
         parts.vectors = staged_rows(&store->vectors, store->dimensions * sizeof(float), store, batch->count);
     if (store->metadata == NPV_METADATA_TYPED)
         parts.records = staged_rows(&store->records, store->schema.record_size, store, batch->count);
-    if (ids->size > 0)
-        parts.ids = (npv_bytes){ids->data, ids->size};
+    if (names->size > 0)
+        *(change->rows != NULL ? &parts.rows : &parts.ids) = (npv_bytes){names->data, names->size};
     if (documents->size > 0)
         parts.documents = (npv_bytes){documents->data, documents->size};
     if (status == NPV_OK)
         status = npv_journal_append_batch(journal, type, &parts, error);
-    tidy(ids);
+    tidy(names);
     tidy(documents);
     return status;
-}
-
-static npv_status append_number(npv_buffer *buffer, uint64_t number, npv_error *error) {
-    unsigned char bytes[8];
-    npv_put_u64(bytes, number);
-    return npv_buffer_append(buffer, bytes, sizeof bytes, error);
 }
 
 npv_status npv_journal_deletion(npv_store *store, const npv_row_set *set, npv_error *error) {
@@ -138,13 +146,26 @@ static npv_status point_at_ids(npv_bytes ids, size_t count, const char ***pointe
     return NPV_OK;
 }
 
+static npv_status read_rows(npv_bytes rows, size_t count, uint64_t **numbers, npv_error *error) {
+    if (rows.data == NULL)
+        return NPV_OK;
+    uint64_t *const list = calloc(count, sizeof *list);
+    if (list == NULL)
+        return npv_fail_memory(error, "rows of a journal", count * sizeof *list);
+    for (size_t i = 0; i < count; i++)
+        list[i] = npv_get_u64(rows.data + i * sizeof *list);
+    *numbers = list;
+    return NPV_OK;
+}
+
 /* What a batch must have, by the kind of store and change. */
 static npv_status check_parts(const npv_store *store, npv_journal_type type, const npv_journal_batch *batch,
                               npv_error *error) {
-    const bool typed = store->metadata == NPV_METADATA_TYPED;
+    const bool typed = store->metadata == NPV_METADATA_TYPED, sets = type == NPV_JOURNAL_SET_DOCUMENTS;
     if ((batch->records.data != NULL) != typed || (typed && batch->documents.data != NULL) ||
         (batch->vectors.data == NULL && type == NPV_JOURNAL_ADD) ||
-        (batch->ids.data == NULL && type == NPV_JOURNAL_UPSERT))
+        (batch->ids.data == NULL && type == NPV_JOURNAL_UPSERT) || (batch->rows.data != NULL) != sets ||
+        (sets && (batch->vectors.data != NULL || batch->ids.data != NULL)))
         return npv_fail(error, NPV_E_FORMAT, "the batch lacks something that this store needs, or has too much");
     return NPV_OK;
 }
@@ -166,6 +187,7 @@ static npv_status replay_batch(npv_store *store, const npv_journal_record *recor
                                npv_error *error) {
     npv_journal_batch parts;
     const char **ids = NULL;
+    uint64_t *rows = NULL;
     npv_status status =
         npv_journal_read_batch(record->payload, store->dimensions, store->schema.record_size, &parts, error);
     if (status == NPV_OK)
@@ -174,18 +196,22 @@ static npv_status replay_batch(npv_store *store, const npv_journal_record *recor
         status = read_documents(&parts, fragments, error);
     if (status == NPV_OK)
         status = point_at_ids(parts.ids, (size_t)parts.count, &ids, error);
+    if (status == NPV_OK)
+        status = read_rows(parts.rows, (size_t)parts.count, &rows, error);
     if (status == NPV_OK) {
         const npv_change change = {.batch = {.size = sizeof(npv_batch),
                                              .count = (size_t)parts.count,
                                              .vectors = (const float *)(const void *)parts.vectors.data,
                                              .ids = ids,
                                              .records = parts.records.data},
+                                   .rows = rows,
                                    .fragments = parts.documents.data != NULL ? fragments : NULL,
                                    .stored = true};
         status = record->type == NPV_JOURNAL_ADD ? npv_edit_add(store, &change, error)
                                                  : npv_edit_upsert(store, &change, NULL, NULL, error);
     }
     free(ids);
+    free(rows);
     npv_documents_truncate(fragments, 0);
     return status;
 }
@@ -226,6 +252,7 @@ npv_status npv_replay_record(npv_store *store, const npv_journal_record *record,
     switch (record->type) {
     case NPV_JOURNAL_ADD:
     case NPV_JOURNAL_UPSERT:
+    case NPV_JOURNAL_SET_DOCUMENTS:
         return replay_batch(store, record, fragments, error);
     case NPV_JOURNAL_DELETE:
         return replay_deletion(store, record, error);

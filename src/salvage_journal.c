@@ -52,10 +52,18 @@ static npv_status add_lost_rows(journal_salvage *job, uint64_t count, npv_error 
     return status;
 }
 
+/* Rows from here on may be others than those that the journal means. */
+static uint64_t numbered_to(const journal_salvage *job) {
+    return job->numbered ? job->store->rows : job->numbered_to;
+}
+
 /* One row of a batch, alone. */
 static npv_status replay_row(journal_salvage *job, const npv_journal_batch *parts, const char *id, size_t i,
                              npv_error *error) {
     npv_store *const store = job->store;
+    const uint64_t row = parts->rows.data != NULL ? npv_get_u64(parts->rows.data + i * sizeof row) : 0;
+    if (parts->rows.data != NULL && row >= numbered_to(job))
+        return npv_fail(error, NPV_E_RANGE, "row %" PRIu64 " is not there any more", row);
     npv_documents one = job->fragments;
     if (one.count > 0) {
         one.places.data += i * sizeof(npv_document_place);
@@ -68,9 +76,11 @@ static npv_status replay_row(journal_salvage *job, const npv_journal_batch *part
                   .vectors = vector == NULL ? NULL : (const float *)(const void *)vector + i * store->dimensions,
                   .ids = *id != '\0' ? &id : NULL,
                   .records = record == NULL ? NULL : record + i * store->schema.record_size},
+        .rows = parts->rows.data != NULL ? &row : NULL,
         .fragments = one.count > 0 ? &one : NULL,
         .stored = true};
-    return *id != '\0' ? npv_edit_upsert(store, &change, NULL, NULL, error) : npv_edit_add(store, &change, error);
+    const bool there = *id != '\0' || change.rows != NULL;
+    return there ? npv_edit_upsert(store, &change, NULL, NULL, error) : npv_edit_add(store, &change, error);
 }
 
 /*
@@ -90,8 +100,8 @@ static npv_status replay_rows(journal_salvage *job, const npv_journal_record *re
         return NPV_E_MEMORY;
     const char *id = parts.ids.data != NULL ? (const char *)parts.ids.data : "";
     for (size_t i = 0; i < parts.count && status != NPV_E_MEMORY; i++) {
-        const bool has_vector = parts.vectors.data != NULL;
-        if ((parts.records.data != NULL) == (store->metadata == NPV_METADATA_TYPED) && (has_vector || *id != '\0'))
+        const bool has_place = parts.vectors.data != NULL || parts.rows.data != NULL || *id != '\0';
+        if ((parts.records.data != NULL) == (store->metadata == NPV_METADATA_TYPED) && has_place)
             status = replay_row(job, &parts, id, i, error);
         else
             status = NPV_E_FORMAT;
@@ -131,7 +141,7 @@ static npv_status replay_deletion(journal_salvage *job, const npv_journal_record
     npv_store *const store = job->store;
     const uint64_t *const live = npv_store_live(store);
     const npv_bytes runs = record->payload;
-    const uint64_t most = job->numbered ? store->rows : job->numbered_to;
+    const uint64_t most = numbered_to(job);
     npv_row_set set = {calloc(npv_bits_words(store->rows) + 1, sizeof *set.bits), 0};
     uint64_t before = 0, unknown = 0;
     bool sound = runs.size > 0 && runs.size % 16 == 0;
@@ -159,9 +169,34 @@ static npv_status replay_deletion(journal_salvage *job, const npv_journal_record
     return status;
 }
 
+/* The documents of rows that are known; unknown numbers are not guessed. */
+static npv_status replay_documents(journal_salvage *job, const npv_journal_record *record, uint64_t at,
+                                   npv_error *error) {
+    npv_error wrong = {.message = "behind a gap it names rows by their numbers, of which some are not known any more"};
+    uint64_t lost = 0;
+    npv_status status = NPV_E_FORMAT;
+    if (job->numbered)
+        status = npv_replay_record(job->store, record, &job->fragments, &wrong);
+    if (status == NPV_OK)
+        return NPV_OK;
+    if (status == NPV_E_MEMORY)
+        return npv_fail(error, status, "%s", wrong.message);
+    status = replay_rows(job, record, &lost, error);
+    if (status != NPV_OK)
+        return status;
+    if (job->numbered || lost > 0)
+        npv_found(job->findings,
+                  "change %" PRIu64 " of the journal, at byte %" PRIu64 ": %s: %" PRIu64
+                  " rows keep the documents that they had",
+                  record->sequence, at, wrong.message, lost);
+    return NPV_OK;
+}
+
 static npv_status replay(journal_salvage *job, const npv_journal_record *record, uint64_t at, npv_error *error) {
     if (record->type == NPV_JOURNAL_DELETE)
         return replay_deletion(job, record, at, error);
+    if (record->type == NPV_JOURNAL_SET_DOCUMENTS)
+        return replay_documents(job, record, at, error);
     const npv_status status = replay_batch(job, record, at, error);
     if (record->type == NPV_JOURNAL_CLEAR && status == NPV_OK)
         job->numbered = true;

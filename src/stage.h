@@ -7,6 +7,7 @@
 /* A batch, from the caller or from a journal. */
 typedef struct npv_change {
     npv_batch batch;
+    const uint64_t *rows;           /* whose documents are replaced; NULL: those of the batch's ids, or new ones */
     const npv_documents *fragments; /* of a journal: a document a row, in the place of the batch's; or NULL */
     bool stored;                    /* of a journal: vectors are scaled already, and are checked instead */
 } npv_change;

@@ -181,11 +181,9 @@ void model_upsert(model *m, npv_store *store, size_t count, bool without_vectors
     assert_true(store == NULL || replaced == count - added);
 }
 
-void model_delete(model *m, npv_store *store, size_t count) {
-    uint64_t rows[MOST_AT_ONCE], deleted = 0;
+/* Up to `count` rows that are there, each once. */
+static size_t pick_rows(model *m, uint64_t *rows, size_t count) {
     size_t chosen = 0;
-    npv_error error = {0};
-    npv_selection selection = NPV_SELECTION_INIT;
     for (int tries = 0; tries < 100 && chosen < count && m->count > 0; tries++) {
         const size_t row = model_below(m, (unsigned)m->count);
         bool fresh = !m->rows[row].deleted;
@@ -194,6 +192,28 @@ void model_delete(model *m, npv_store *store, size_t count) {
         if (fresh)
             rows[chosen++] = row;
     }
+    return chosen;
+}
+
+void model_set_documents(model *m, npv_store *store, size_t count) {
+    made b;
+    npv_error error = {0};
+    uint64_t rows[MOST_AT_ONCE];
+    const size_t chosen = pick_rows(m, rows, count);
+    make(m, &b, chosen);
+    b.batch.vectors = NULL;
+    b.batch.ids = NULL;
+    if (store != NULL && !done(m, npv_set_documents(store, rows, &b.batch, &error), &error))
+        return;
+    for (size_t i = 0; i < chosen; i++)
+        m->rows[rows[i]].n = b.rows[i].n;
+}
+
+void model_delete(model *m, npv_store *store, size_t count) {
+    uint64_t rows[MOST_AT_ONCE], deleted = 0;
+    npv_error error = {0};
+    npv_selection selection = NPV_SELECTION_INIT;
+    const size_t chosen = pick_rows(m, rows, count);
     selection.rows = rows;
     selection.row_count = chosen;
     if (store != NULL && !done(m, npv_delete(store, &selection, &deleted, &error), &error))
@@ -232,8 +252,10 @@ void model_change(model *m, npv_store *store) {
         model_add(m, store, 1 + model_below(m, what % 2 == 0 ? 4 : MOST_AT_ONCE));
     } else if (what < 26) {
         model_upsert(m, store, 1 + model_below(m, 6), false);
-    } else if (what < 32) {
+    } else if (what < 29) {
         model_upsert(m, store, 1 + model_below(m, 3), true);
+    } else if (what < 32) {
+        model_set_documents(m, store, 1 + model_below(m, 5));
     } else {
         model_delete(m, store, 1 + model_below(m, 5));
     }

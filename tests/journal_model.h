@@ -42,6 +42,7 @@ npv_info model_info(npv_store *store);
 /* The same to the store and to the model; `store` NULL: to the model alone, which then is what it would have become. */
 void model_add(model *m, npv_store *store, size_t count);
 void model_upsert(model *m, npv_store *store, size_t count, bool without_vectors);
+void model_set_documents(model *m, npv_store *store, size_t count);
 void model_delete(model *m, npv_store *store, size_t count);
 void model_save(model *m, npv_store *store, const char *path);
 void model_change(model *m, npv_store *store); /* one of them, but for saving; rarely npv_clear */

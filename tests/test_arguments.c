@@ -74,6 +74,8 @@ static void null_is_refused_where_something_must_be(void **state) {
     expect(npv_add(store, NULL, NULL, &error), wrong, "found NULL");
     expect(npv_upsert(NULL, &batch, NULL, NULL, &error), wrong, "found NULL");
     expect(npv_upsert(store, NULL, NULL, NULL, &error), wrong, "found NULL");
+    expect(npv_set_documents(NULL, &row, &batch, &error), wrong, "found NULL");
+    expect(npv_set_documents(store, &row, NULL, &error), wrong, "found NULL");
     expect(npv_delete(NULL, NULL, NULL, &error), wrong, "found NULL");
     expect(npv_delete(store, NULL, NULL, &error), wrong, "");
     expect(npv_clear(NULL, &error), wrong, "found NULL");

@@ -207,6 +207,15 @@ static npv_status upsert(npv_store *store, npv_error *error) {
     return status;
 }
 
+static npv_status set_documents(npv_store *store, npv_error *error) {
+    static const char *const given[] = {"{\"n\": 7000, \"text\": \"number y\"}", NULL, "{\"n\": [1]}"};
+    const uint64_t rows[] = {ROWS - 1, 46, 3};
+    npv_batch batch = NPV_BATCH_INIT;
+    batch.count = 3;
+    batch.documents = given;
+    return npv_set_documents(store, rows, &batch, error);
+}
+
 static npv_status add(npv_store *store, npv_error *error) {
     npv_batch batch = NPV_BATCH_INIT;
     batch.count = 3;
@@ -269,6 +278,8 @@ static void failed_edits_change_nothing(void **state) {
         fail_everywhere(delete_by_filter, delete_by_ids, warm);
         fail_everywhere(NULL, upsert, warm);
         fail_everywhere(delete_by_ids, upsert, warm);
+        fail_everywhere(NULL, set_documents, warm);
+        fail_everywhere(delete_by_ids, set_documents, warm);
         fail_everywhere(delete_by_filter, add, warm);
         fail_everywhere(delete_by_filter, save, warm);
         fail_everywhere(upsert, save, warm);

@@ -197,6 +197,65 @@ static void a_failed_upsert_changes_nothing(void **state) {
     npv_close(store);
 }
 
+static npv_status set(npv_store *store, const uint64_t *rows, const char *const *documents, size_t count,
+                      npv_error *error) {
+    npv_batch batch = NPV_BATCH_INIT;
+    batch.count = count;
+    batch.documents = documents;
+    return npv_set_documents(store, rows, &batch, error);
+}
+
+static void expect_documents(npv_store *store, const char *const *expected, size_t count) {
+    for (size_t row = 0; row < count; row++) {
+        char *json = NULL;
+        assert_int_equal(npv_get_document(store, row, &json, NULL), NPV_OK);
+        assert_true((json == NULL) == (expected[row] == NULL));
+        if (json != NULL)
+            assert_string_equal(json, expected[row]);
+        npv_free(json);
+    }
+}
+
+static void documents_are_set_by_row_or_not_at_all(void **state) {
+    (void)state;
+    const char *const ids[] = {"a", NULL, "c"};
+    const char *const good[] = {"{\"x\": 2}", NULL, "{\"x\": 1}"}, *const wrong[] = {"{\"x\": 3}", "{"};
+    const char *const none[] = {NULL, NULL, NULL}, *const set_twice[] = {"{\"x\": 1}", "{\"x\": 2}", NULL};
+    npv_error error = {0};
+    npv_store *store = new_store();
+    npv_batch batch = {.size = sizeof batch, .count = 1, .vectors = vectors};
+    assert_int_equal(set(store, (const uint64_t[]){0}, good, 1, &error), NPV_E_RANGE);
+    expect(&error, NPV_E_RANGE, "the store is empty");
+    assert_int_equal(add(store, ids, 3, NULL), NPV_OK);
+    assert_int_equal(set(store, (const uint64_t[]){2, 0}, wrong, 2, &error), NPV_E_ARGUMENT);
+    expect(&error, NPV_E_ARGUMENT, "row 1: ");
+    assert_int_equal(set(store, (const uint64_t[]){2, 3}, good, 2, &error), NPV_E_RANGE);
+    expect(&error, NPV_E_RANGE, "found 3");
+    assert_int_equal(set(store, (const uint64_t[]){2, 1, 2}, good, 3, &error), NPV_E_ARGUMENT);
+    expect(&error, NPV_E_ARGUMENT, "expected each row once, found row 2 again");
+    assert_int_equal(set(store, NULL, good, 3, &error), NPV_E_ARGUMENT);
+    expect(&error, NPV_E_ARGUMENT, "expected 3 row numbers, found NULL");
+    assert_int_equal(npv_set_documents(store, (const uint64_t[]){0}, &batch, &error), NPV_E_ARGUMENT);
+    expect(&error, NPV_E_ARGUMENT, "found vectors");
+    batch.vectors = NULL;
+    batch.ids = ids;
+    assert_int_equal(npv_set_documents(store, (const uint64_t[]){0}, &batch, &error), NPV_E_ARGUMENT);
+    expect(&error, NPV_E_ARGUMENT, "found ids");
+    assert_int_equal(set(store, NULL, NULL, 0, &error), NPV_OK);
+    expect_documents(store, none, 3);
+    assert_int_equal(set(store, (const uint64_t[]){1, 2, 0}, good, 3, &error), NPV_OK);
+    expect_documents(store, set_twice, 2);
+    assert_int_equal(npv_count(store), 3);
+    assert_int_equal(id_count(store), 2);
+    assert_memory_equal(npv_vectors(store), vectors, 6 * sizeof *vectors);
+    assert_int_equal(set(store, (const uint64_t[]){1, 0}, NULL, 2, &error), NPV_OK);
+    expect_documents(store, none, 3);
+    assert_int_equal(delete_ids(store, ids + 2, 1, NULL), NPV_OK);
+    assert_int_equal(set(store, (const uint64_t[]){2}, good, 1, &error), NPV_E_RANGE);
+    expect(&error, NPV_E_RANGE, "row 2 was deleted");
+    npv_close(store);
+}
+
 /* Replacing one document again and again does not fill the memory. */
 static void replaced_documents_give_their_memory_back(void **state) {
     (void)state;
@@ -361,6 +420,7 @@ int main(void) {
         cmocka_unit_test(deleted_ids_are_free_at_once),
         cmocka_unit_test(deleting_says_which_rows),
         cmocka_unit_test(a_failed_upsert_changes_nothing),
+        cmocka_unit_test(documents_are_set_by_row_or_not_at_all),
         cmocka_unit_test(replaced_documents_give_their_memory_back),
         cmocka_unit_test(ids_come_back_from_the_file),
         cmocka_unit_test(ids_of_either_byte_order_are_read),

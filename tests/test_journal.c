@@ -158,8 +158,10 @@ static void documents_change_without_vectors(void **state) {
         model_init(&m, 5, (model_kind)kind);
         npv_store *store = model_open(&m, path, NPV_DURABILITY_OS);
         model_add(&m, store, 30);
-        for (int i = 0; i < 10; i++)
+        for (int i = 0; i < 10; i++) {
             model_upsert(&m, store, 4, true);
+            model_set_documents(&m, store, 4);
+        }
         model_check(&m, store);
         npv_batch batch = NPV_BATCH_INIT;
         batch.count = 1;
@@ -168,6 +170,8 @@ static void documents_change_without_vectors(void **state) {
         const uint64_t before = size_of(journal);
         assert_int_equal(npv_upsert(store, &batch, NULL, NULL, &error), NPV_E_NOT_FOUND);
         assert_non_null(strstr(error.message, "row 0"));
+        batch.ids = NULL;
+        assert_int_equal(npv_set_documents(store, (const uint64_t[]){30}, &batch, &error), NPV_E_RANGE);
         assert_int_equal(size_of(journal), before);
         npv_close(store);
         store = model_open(&m, path, NPV_DURABILITY_OFF);

@@ -34,6 +34,8 @@ static void change(model *m, npv_store *store, int number) {
         model_upsert(m, store, 2, false);
     else if (number % 4 == 2)
         model_upsert(m, store, 1, true);
+    else if (number % 8 == 0)
+        model_set_documents(m, store, 3);
     else
         model_add(m, store, 1 + (size_t)number % 3);
 }
@@ -250,6 +252,43 @@ static void batches_that_lie_are_refused(void **state) {
     free(payload);
 }
 
+/* A batch of `count` rows named by number, without documents, and with other parts if `flags` say so. */
+static void forge_set(const uint64_t *rows, size_t count, uint32_t flags) {
+    unsigned char payload[256] = {0};
+    npv_put_u64(payload, count);
+    npv_put_u32(payload + 8, flags);
+    npv_put_u64(payload + 16, flags & NPV_JOURNAL_HAS_IDS ? count : 0);
+    for (size_t i = 0; i < count; i++)
+        npv_put_u64(payload + 32 + 8 * i, rows[i]);
+    const size_t parts = 8 * count + (flags & NPV_JOURNAL_HAS_IDS ? 8 : 0);
+    forge_record(2, NPV_JOURNAL_SET_DOCUMENTS, payload, 32 + (flags & ~NPV_JOURNAL_HAS_ROWS ? parts : 8 * count));
+}
+
+static void documents_of_rows_that_lie_are_refused(void **state) {
+    (void)state;
+    const uint64_t rows[] = {0, 2, 0, 99999, UINT64_MAX};
+    npv_store *store = NULL;
+    char *json = NULL;
+    forge_set(rows, 2, NPV_JOURNAL_HAS_ROWS);
+    assert_int_equal(try_open(NPV_DURABILITY_OFF, &store, NULL), NPV_OK);
+    assert_int_equal(npv_get_document(store, 2, &json, NULL), NPV_OK);
+    assert_null(json);
+    npv_close(store);
+    forge_set(rows, 3, NPV_JOURNAL_HAS_ROWS);
+    expect_refusal("found row 0 again");
+    forge_set(rows + 2, 2, NPV_JOURNAL_HAS_ROWS);
+    expect_refusal("found 99999");
+    forge_set(rows + 4, 1, NPV_JOURNAL_HAS_ROWS);
+    expect_refusal("found 18446744073709551615");
+    forge_set(rows, 2, NPV_JOURNAL_HAS_ROWS | NPV_JOURNAL_HAS_IDS);
+    expect_refusal("too much");
+    forge_set(rows, 0, NPV_JOURNAL_HAS_ROWS);
+    expect_refusal("contradict");
+    unsigned char payload[32] = {1}; /* and no rows at all */
+    forge_record(2, NPV_JOURNAL_SET_DOCUMENTS, payload, sizeof payload);
+    expect_refusal("lacks something");
+}
+
 static size_t find(const unsigned char *bytes, size_t size, const char *text, size_t length) {
     size_t at = 0;
     while (at + length <= size && memcmp(bytes + at, text, length) != 0)
@@ -390,6 +429,7 @@ int main(void) {
         TEST(no_changed_byte_goes_unnoticed),
         TEST(the_error_says_what_is_intact),
         TEST(batches_that_lie_are_refused),
+        TEST(documents_of_rows_that_lie_are_refused),
         TEST(documents_that_grow_are_refused),
         TEST(deletions_that_lie_are_refused),
         TEST(a_record_that_was_copied_is_not_believed),

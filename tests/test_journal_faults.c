@@ -139,6 +139,10 @@ static void change_documents(model *m, npv_store *store) {
     model_upsert(m, store, 3, true);
 }
 
+static void set_documents(model *m, npv_store *store) {
+    model_set_documents(m, store, 3);
+}
+
 static void delete(model *m, npv_store *store) {
     model_delete(m, store, 3);
 }
@@ -230,7 +234,7 @@ static bool fail_once(edit *run, npv_durability durability, fault kind, long n, 
 
 static void failures_leave_all_or_nothing(void **state) {
     (void)state;
-    edit *const edits[] = {add, upsert, change_documents, delete, save, save_elsewhere, delete_and_save};
+    edit *const edits[] = {add, upsert, change_documents, delete, save, save_elsewhere, delete_and_save, set_documents};
     const long before = alive;
     for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) {
         for (int kind = 0; kind < FAULTS; kind++) {

@@ -294,7 +294,7 @@ static void lose_power_from(size_t point) {
 
 /* ----------------------------------------------------------------------------------------------------- Scenarios -- */
 
-typedef enum step { ADD, UPSERT, REPLACE, DELETE, SAVE, FOLDING, REOPEN, SAVE_ELSEHOW } step;
+typedef enum step { ADD, UPSERT, REPLACE, SET, DELETE, SAVE, FOLDING, REOPEN, SAVE_ELSEHOW } step;
 
 /* Saved by a store that has no journal, as a script does between two runs of a service. */
 static npv_store *save_without_journal(model *m, npv_store *store) {
@@ -317,6 +317,9 @@ static npv_store *take(model *m, npv_store *store, step what) {
         break;
     case REPLACE:
         model_upsert(m, store, 2, true);
+        break;
+    case SET:
+        model_set_documents(m, store, 2);
         break;
     case DELETE:
         model_delete(m, store, 2);
@@ -348,9 +351,9 @@ static void record(model *m, const step *steps, size_t count) {
     recording = false;
 }
 
-static const step life[] = {ADD,    ADD,          UPSERT,  DELETE, REPLACE, SAVE,   ADD, DELETE, UPSERT,
+static const step life[] = {ADD,    ADD,          UPSERT,  DELETE, REPLACE, SAVE,   ADD, DELETE, SET,
                             SAVE,   SAVE,         REOPEN,  REOPEN, ADD,     REOPEN, ADD, DELETE, REOPEN,
-                            UPSERT, SAVE_ELSEHOW, FOLDING, ADD,    ADD,     ADD,    ADD, UPSERT, ADD};
+                            UPSERT, SAVE_ELSEHOW, FOLDING, ADD,    ADD,     SET,    ADD, UPSERT, ADD};
 
 static void begin(model *m, model_kind kind) {
     disk_free(&recorded);

@@ -95,6 +95,18 @@ static void replaced_and_deleted_rows_take_their_records_along(void **state) {
     assert_int_equal(rows[1], 3);
     const record expected[] = {records[0], records[3], records[2], records[0]};
     assert_memory_equal(look(store).records, expected, sizeof expected);
+    /* Rows 3 and 0 get those of 2002 and 2003, as records and as a document. */
+    batch = (npv_batch){.size = sizeof batch, .count = 1, .records = &records[1]};
+    assert_int_equal(npv_set_documents(store, (const uint64_t[]){3}, &batch, NULL), NPV_OK);
+    batch = (npv_batch){.size = sizeof batch, .count = 1, .documents = &documents[2]};
+    assert_int_equal(npv_set_documents(store, (const uint64_t[]){0}, &batch, NULL), NPV_OK);
+    batch.documents = NULL;
+    assert_int_equal(npv_set_documents(store, (const uint64_t[]){0}, &batch, NULL), NPV_E_ARGUMENT);
+    const record set[] = {records[2], records[3], records[2], records[1]};
+    assert_memory_equal(look(store).records, set, sizeof set);
+    batch = (npv_batch){.size = sizeof batch, .count = 2, .records = (const record[]){records[0], records[0]}};
+    assert_int_equal(npv_set_documents(store, (const uint64_t[]){3, 0}, &batch, NULL), NPV_OK);
+    assert_memory_equal(look(store).records, expected, sizeof expected);
 
     npv_selection selection = NPV_SELECTION_INIT;
     selection.ids = other_ids;

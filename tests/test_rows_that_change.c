@@ -187,6 +187,32 @@ static void upsert_rows(world *w) {
         put(w, &b.rows[i], rows[i]);
 }
 
+/* Documents or records of rows by their numbers; vectors and ids stay. */
+static void set_documents(world *w) {
+    static batch b;
+    uint64_t rows[MOST_AT_ONCE];
+    npv_error error = {0};
+    size_t count = 0;
+    for (size_t tries = below(w, MOST_AT_ONCE / 2); tries > 0 && w->count > 0; tries--) {
+        const uint64_t row = below(w, (unsigned)w->count);
+        bool fresh = !w->rows[row].deleted;
+        for (size_t i = 0; i < count; i++)
+            fresh = fresh && rows[i] != row;
+        if (fresh)
+            rows[count++] = row;
+    }
+    make_batch(w, &b, count);
+    b.given.vectors = NULL;
+    b.given.ids = NULL;
+    must(npv_set_documents(w->store, rows, &b.given, &error), &error);
+    for (size_t i = 0; i < count; i++) {
+        model_row *const row = &w->rows[rows[i]];
+        memcpy(b.rows[i].vector, row->vector, sizeof row->vector);
+        strcpy(b.rows[i].id, row->id);
+        *row = b.rows[i];
+    }
+}
+
 /* Selections: by a condition on year and tag, by rows, by ids, and what they have in common. */
 typedef struct choice {
     npv_selection given;
@@ -478,8 +504,10 @@ static void live(npv_normalize normalize, bool typed, uint64_t seed, int steps) 
         const unsigned what = below(&w, 100);
         if (what < 40)
             add_rows(&w);
-        else if (what < 65)
+        else if (what < 58)
             upsert_rows(&w);
+        else if (what < 65)
+            set_documents(&w);
         else if (what < 90)
             delete_rows(&w);
         else
@@ -801,6 +829,8 @@ static void readers_filter_while_one_writes(void **state) {
     given.count = at_once;
     given.vectors = vectors;
     given.documents = documents;
+    npv_batch same = {sizeof same, at_once / 2, NULL, documents + 1, NULL, NULL};
+    uint64_t rows[at_once], first = 0;
     must(npv_create(&options, &all.store, &error), &error);
     for (int i = 0; i < 3; i++)
         must(npv_add(all.store, &given, NULL, &error), &error);
@@ -812,8 +842,11 @@ static void readers_filter_while_one_writes(void **state) {
         npv_selection selection = NPV_SELECTION_INIT;
         selection.rows = &row;
         selection.row_count = 1;
-        must(npv_add(all.store, &given, NULL, &error), &error);
+        must(npv_add(all.store, &given, &first, &error), &error);
         must(npv_delete(all.store, &selection, NULL, &error), &error);
+        for (size_t j = 0; j < same.count; j++)
+            rows[j] = first + 1 + j;
+        must(npv_set_documents(all.store, rows, &same, &error), &error);
         if (i % 5 == 4)
             must(npv_save(all.store, path, NULL, &error), &error);
     }

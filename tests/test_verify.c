@@ -518,6 +518,38 @@ static void changes_between_damaged_ones_are_saved(void **state) {
         forge_write(journal, (npv_bytes){bytes.data, bytes.size});
         assert_int_equal(repair(&counts), NPV_OK);
         assert_true(counts.findings > 0);
+/* So do documents that are set. */
+static void documents_behind_a_gap_are_set_where_numbers_are_certain(void **state) {
+    (void)state;
+    static const char *const documents[] = {"{\"n\": 7, \"text\": \"t7\"}", "{\"n\": 8, \"text\": \"t8\"}"};
+    for (int lost = 0; lost < 4; lost++) {
+        model m;
+        npv_verification counts;
+        npv_error error = {.message = ""};
+        model_init(&m, 12, MODEL_DOCUMENTS);
+        npv_store *const store = model_open(&m, path, NPV_DURABILITY_OS);
+        model_add(&m, store, 4);
+        model_save(&m, store, NULL);
+        const uint64_t before = size_of(journal);
+        model_add(&m, store, 3); /* rows 4 to 6 */
+        const uint64_t behind = size_of(journal);
+        model_add(&m, store, 2); /* rows 7 and 8 */
+        const npv_batch batch = {.size = sizeof batch, .count = 2, .documents = documents};
+        const uint64_t rows[] = {1, lost < 2 ? 7 : 2};
+        must(npv_set_documents(store, rows, &batch, &error), &error);
+        npv_close(store);
+        m.rows[1].n = 7;
+        m.rows[rows[1]].n = lost == 1 ? m.rows[7].n : 8;
+        npv_buffer bytes = forge_read(journal);
+        bytes.data[lost % 2 == 0 ? behind - 4 : before + 2] ^= 1; /* how many rows it adds is known, or not */
+        forge_write(journal, (npv_bytes){bytes.data, bytes.size});
+        assert_int_equal(repair(&counts), NPV_OK);
+        assert_int_equal(counts.findings, lost == 1 ? 2 : 1);
+        if (lost == 1)
+            expect_report("1 rows keep the documents that they had");
+        bool kept[MODEL_ROWS];
+        memset(kept, 1, sizeof kept);
+        memset(kept + 4, 0, 3);
         expect_saved(&m, kept);
         free(bytes.data);
         model_free(&m);
@@ -570,6 +602,7 @@ int main(void) {
         TEST(changes_that_were_not_flushed_are_no_damage),
         TEST(a_change_that_is_missing_is_named),
         TEST(changes_between_damaged_ones_are_saved),
+        TEST(documents_behind_a_gap_are_set_where_numbers_are_certain),
         TEST(a_journal_of_another_archive_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
