@@ -8,6 +8,7 @@ import ast
 import io
 import os
 import pickle
+import sys
 import threading
 from collections.abc import Iterable, Sequence
 from itertools import compress
@@ -22,6 +23,8 @@ from . import _archive, _npvec, _typed
 _UNREAD = _npvec.UNREAD
 _DOCUMENTS = 1  # a kind of metadata, in npvec.h
 _BLOCK = 1024  # rows whose metadata is read at once, where all is wanted
+# Without it, an object must not leave an array of which another thread may just be reading it.
+_GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 
 # What the library's pickles of documents name: NumPy scalars.
 _ALLOWED = {
@@ -148,8 +151,11 @@ class Rows:
 
     # ----------------------------------------------------------------------------------------------------------- writes
 
-    def _store(self, rows: Iterable[int], payloads: Iterable[Any]) -> None:
-        objects = self.objects
+    def _store(
+        self, rows: Iterable[int], payloads: Iterable[Any], objects: npt.NDArray[Any] | None = None
+    ) -> None:
+        if objects is None:
+            objects = self.objects
         assert objects is not None
         objects.flags.writeable = True
         try:
@@ -217,7 +223,10 @@ class Rows:
         rows = np.frombuffer(found, np.int64)
         if self.objects is not None:
             with self._objects_lock:
-                self._store(rows.tolist(), self._objects_of(payloads, count))
+                replaces = not _GIL and min(rows, default=self.end) < self.end
+                objects = self.objects.copy() if replaces else self.objects
+                self._store(rows.tolist(), self._objects_of(payloads, count), objects)
+                self.objects = objects
         self.end = self.handle.size()[1]
         return rows
 
