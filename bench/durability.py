@@ -44,7 +44,7 @@ def run_case(case: Case, options: Options) -> list[dict[str, Any]]:
 
 
 def _record(case: Case, options: Options) -> dict[str, Any]:
-    singles = _single_adds(case, options)
+    singles = _single_changes(case, options)
     return {
         "name": case.name,
         "description": case.description,
@@ -84,8 +84,8 @@ def _journal_bytes(path: Path) -> int:
 # ------------------------------------------------------------------------------------------------ One row at a time
 
 
-def _single_adds(case: Case, options: Options) -> dict[str, Any]:
-    """Every system adds all rows of the case, each for itself, in turns."""
+def _single_changes(case: Case, options: Options) -> dict[str, Any]:
+    """Every system adds all rows of the case, each for itself, in turns, and then replaces them in the same way."""
     path = options.work / "single.npz"
     store = npvec.Store.open_file(str(path), 1, case.dimensions, npvec.OS)
     databases = [_database(options.work / f"{name}.sqlite", kind) for name, kind in IDS.items()]
@@ -104,10 +104,14 @@ def _single_adds(case: Case, options: Options) -> dict[str, Any]:
     say(f"{count} rows, one at a time")
     interleave(list(contenders.values()), TURN, 0, math.inf)
     os.close(fd)
+    replacers = _replacers(store, databases[1], case, rows)
+    say(f"{count} rows, replaced one at a time")
+    interleave(list(replacers.values()), TURN, 0, math.inf)
     for database in databases:
         database.close()
     return {
         "adds": {name: _times(way) for name, way in contenders.items()},
+        "upserts": {name: _times(way) for name, way in replacers.items()},
         "add_bytes": record,
         "wrong_answers": _lost(store, path, case),
     }
@@ -134,6 +138,23 @@ def _inserts(
     """The module keeps the statement prepared for the next call with the same text."""
     execute = database.cursor().execute
     return [lambda row=row: execute(text, row) for row in rows]
+
+
+UPSERT = (
+    "INSERT INTO facts VALUES (?, ?, ?)"
+    " ON CONFLICT (id) DO UPDATE SET vector = excluded.vector, document = excluded.document"
+)
+
+
+def _replacers(
+    store: npvec.Store, database: sqlite3.Connection, case: Case, rows: list[tuple]
+) -> dict[str, Contender]:
+    """Every row by itself, its id and the same vector; in SQLite by the index on ids."""
+    ways = {
+        "npvec": [store.prepare_upsert(*_rows(case, i, i + 1)) for i in range(len(rows))],
+        "sqlite_unique": _inserts(database, rows, UPSERT),
+    }
+    return {name: Contender(calls, _nothing) for name, calls in ways.items()}
 
 
 def _pwrites(fd: int, size: int, count: int) -> list[Callable[[], int]]:

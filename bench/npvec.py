@@ -255,6 +255,18 @@ class Store:
 
         return add
 
+    def prepare_upsert(
+        self, vectors: Any, count: int, dimensions: int, documents: Sequence[bytes], ids: Sequence[bytes]
+    ) -> Callable[[], None]:
+        """The same of npv_upsert."""
+        batch = _batch(vectors, count, dimensions, documents, ids)
+        handle, error, npv_upsert = self._handle, self._error, self._library.npv_upsert
+
+        def upsert() -> None:
+            _check(npv_upsert(handle, batch, None, None, error), error)
+
+        return upsert
+
     def upsert(
         self, vectors: Any, count: int, dimensions: int, documents: Sequence[bytes], ids: Sequence[bytes]
     ) -> None:

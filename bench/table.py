@@ -23,6 +23,7 @@ FIRST_USE_HEADER = ("first use of a field", "ms", "json.loads ms", "x json.loads
 TEXT_HEADER = ("1,000 different texts", "rows", "us", "SQLite us", "x SQLite")
 
 ADD_HEADER = ("rows added one at a time", "mean us", "p50 us", "p99 us", "npvec x mean", "npvec x p50", "without calls")
+UPSERT_HEADER = ("rows replaced one at a time", "mean us", "p50 us", "p99 us", "npvec x mean", "npvec x p50")
 FLUSH_HEADER = ("flushed batches", "mean ms", "p50 ms", "p99 ms", "in times of the write, p50")
 READER_HEADER = ("a reader's searches", "p50 us", "slower %", "writer's rows a second")
 FOLLOWER_HEADER = ("a reader that refreshes", "slower %", "refresh us", "refreshing / searching", "rows before", "after")
@@ -211,6 +212,18 @@ def add_cells(record: Row) -> list[list[str]]:
     return lines
 
 
+def upsert_cells(record: Row) -> list[list[str]]:
+    upserts = record["upserts"]
+    return [
+        [
+            ADDS[name],
+            *(number(times[key] * 1e6) for key in ("mean_s", "p50_s", "p99_s")),
+            *(ratio(times[key], upserts["npvec"][key]) for key in ("mean_s", "p50_s")),
+        ]
+        for name, times in upserts.items()
+    ]
+
+
 def flush_cells(record: Row) -> list[list[str]]:
     flushed = record["flushed"]
     labels = {"npvec": f"npvec, {flushed['rows']} rows", "write": f"{flushed['bytes']:,} bytes, O_DSYNC"}
@@ -266,9 +279,10 @@ def growth_cells(record: Row) -> list[list[str]]:
 
 
 def durable_parts(record: Row) -> list[tuple[Sequence[str], list[list[str]]]]:
-    """The five tables of a case, each with its header."""
+    """The six tables of a case, each with its header."""
     return [
         (ADD_HEADER, add_cells(record)),
+        (UPSERT_HEADER, upsert_cells(record)),
         (FLUSH_HEADER, flush_cells(record)),
         (READER_HEADER, reader_cells(record)),
         (FOLLOWER_HEADER, follower_cells(record)),
