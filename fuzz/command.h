@@ -7,7 +7,9 @@
 
 #include "input.h"
 
-/* Reads the input into a store and goes through its rows, whether or not there was a mistake at the end. */
-void fuzz_read(void (*read)(const cli_input *input, cli_adder *adder), const cli_input *input, bool upsert);
+typedef void fuzz_reader(const cli_input *input, cli_adder *adder);
+
+/* Reads these bytes into a store and goes through its rows, whether or not there was a mistake at the end. */
+void fuzz_command(fuzz_reader *reader, const cli_input *input, bool upsert, const uint8_t *data, size_t data_size);
 
 #endif

@@ -3,69 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "npz/zip.h"
+#include "forge.h"
+#include "rows.h"
 #include "scratch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-enum { MOST_ROWS = 64 }; /* that are looked at one by one */
-
-/* The CRC-32 of a member as it is, if it can be read. */
-static bool count_crc(const npv_zip_member *member, uint32_t *crc) {
-    unsigned char block[4096];
-    npv_zip_reader reader;
-    npv_status status = npv_zip_reader_open(member, &reader, NULL);
-    if (status != NPV_OK)
-        return false;
-    const npv_source source = npv_zip_reader_source(&reader);
-    for (uint64_t left = member->size; left > 0 && status == NPV_OK; left = member->size - reader.done)
-        status = source.read(source.context, block, left < sizeof block ? (size_t)left : sizeof block, NULL);
-    *crc = reader.crc;
-    npv_zip_reader_close(&reader);
-    return status == NPV_OK;
-}
-
-static void put_u32(unsigned char *at, uint32_t value) {
-    for (size_t i = 0; i < 4; i++)
-        at[i] = (unsigned char)(value >> (8 * i));
-}
-
-/* Mutations do not hit upon a CRC-32, so it is corrected: else nothing behind its check would ever be reached. */
-static void correct(unsigned char *bytes, size_t size) {
-    npv_zip zip;
-    uint32_t crc;
-    if (npv_zip_open((npv_bytes){bytes, size}, &zip, NULL) != NPV_OK)
-        return;
-    for (size_t i = 0; i < zip.count; i++) {
-        const npv_zip_member *const member = &zip.members[i];
-        if (!count_crc(member, &crc))
-            continue;
-        put_u32(bytes + member->start + 14, crc);
-        put_u32(bytes + (member->name.data - bytes) - 46 + 16, crc);
-    }
-    npv_zip_close(&zip);
-}
-
-/* The documents or records, and ids; whether they could be read. */
-static bool read_rows(npv_store *store, uint64_t rows) {
-    npv_schema schema = {.size = sizeof schema};
-    npv_error error = {.message = ""};
-    npv_status status = npv_get_schema(store, &schema, &error);
-    for (uint64_t row = 0; row < rows && row < MOST_ROWS && status == NPV_OK; row++) {
-        char *json = NULL;
-        const char *id = NULL;
-        uint64_t found = row;
-        status = npv_get_document(store, row, &json, &error);
-        if (status == NPV_OK)
-            status = npv_get_id(store, row, &id, &error);
-        if (status == NPV_OK && id != NULL)
-            status = npv_find(store, id, &found, &error);
-        assert(status != NPV_OK || (found == row && (json == NULL || json[0] != '\0')));
-        npv_free(json);
-    }
-    assert(status == NPV_OK || (error.message[0] != '\0' && strchr(error.message, '\n') == NULL));
-    return status == NPV_OK;
-}
 
 static void select_rows(npv_store *store, uint64_t rows) {
     npv_selection selection = NPV_SELECTION_INIT;
@@ -103,13 +45,13 @@ static void search(npv_store *store, uint64_t rows, size_t dimensions) {
 /* What could be read can be saved, and is the same number of rows then. */
 static void save(npv_store *store, uint64_t rows) {
     const npv_store_options options = {.size = sizeof options, .threads = 1};
-    const char *const path = fuzz_output(".npz");
+    const char *const path = fuzz_path(".npz");
     npv_store *again = NULL;
     npv_status status = npv_save(store, path, NULL, NULL);
     assert(status == NPV_OK);
     status = npv_open(path, &options, &again, NULL);
     assert(status == NPV_OK && npv_count(again) == rows);
-    const bool is_read = read_rows(again, rows);
+    const bool is_read = fuzz_read_rows(again);
     assert(is_read);
     npv_close(again);
     (void)is_read;
@@ -122,11 +64,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     npv_error error = {.message = ""};
     assert(bytes != NULL);
     memcpy(bytes, data, size);
-    correct(bytes, size);
-    if (npv_open(fuzz_file(bytes, size), &options, &store, &error) == NPV_OK) {
+    fuzz_correct(bytes, size);
+    fuzz_write(fuzz_path(""), bytes, size);
+    if (npv_open(fuzz_path(""), &options, &store, &error) == NPV_OK) {
         npv_info info = {.size = sizeof info};
         const uint64_t rows = npv_count(store);
-        const bool is_read = npv_get_info(store, &info, NULL) == NPV_OK && read_rows(store, rows);
+        const bool is_read = npv_get_info(store, &info, NULL) == NPV_OK && fuzz_read_rows(store);
         if (info.dimensions > 0)
             search(store, rows, info.dimensions);
         select_rows(store, rows);
@@ -134,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             save(store, rows);
         npv_close(store);
     } else {
-        assert(error.message[0] != '\0' && strchr(error.message, '\n') == NULL);
+        fuzz_check_line(error.message);
     }
     free(bytes);
     return 0;

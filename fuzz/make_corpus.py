@@ -6,6 +6,7 @@
 import io
 import json
 import pickle
+import struct
 import subprocess
 import sys
 import tempfile
@@ -111,6 +112,82 @@ def archives(command):
             write("archive", name, store.read_bytes())
 
 
+def store_of(command, rows, *options):
+    """The bytes of a store with these rows, as npvec writes it."""
+    with tempfile.TemporaryDirectory() as directory:
+        lines, store = Path(directory, "rows.jsonl"), Path(directory, "store.npz")
+        lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        subprocess.run([command, "create", store, "--dimensions", "2", *options], check=True, capture_output=True)
+        subprocess.run([command, "upsert", store, lines], check=True, capture_output=True)
+        return store.read_bytes()
+
+
+def data_of(store, member):
+    """What is behind the header of an array."""
+    content = zipfile.ZipFile(io.BytesIO(store)).read(member)
+    return content[10 + int.from_bytes(content[8:10], "little") :]
+
+
+def batch(vectors=None, typed=b"", ids=None, documents=b""):
+    """The payload of an added or replaced batch (docs/format.md)."""
+    count = len(ids if vectors is None else vectors)
+    floats = b"" if vectors is None else np.asarray(vectors, "<f4").tobytes()
+    names = b"" if ids is None else "".join(f"{name}\0" for name in ids).encode()
+    parts = [floats, typed, names, documents]
+    flags = sum(1 << i for i, part in enumerate(parts) if part)
+    head = struct.pack("<QIIQQ", count, flags, 0, len(names), len(documents))
+    return head + b"".join(part + bytes(-len(part) % 8) for part in parts)
+
+
+def record(kind, payload=b""):
+    """A change as fuzz/forge.h has it."""
+    return struct.pack("<BH", kind, len(payload)) + payload
+
+
+ADD, UPSERT, DELETE, CLEAR = 1, 2, 3, 4
+TORN_HEADER, TORN_PAYLOAD, SKIPS_ONE, UNFLUSHED = 8, 16, 32, 64
+
+
+def changes(three, one):
+    """Three rows and one, of documents or of records: added, deleted, replaced; and what may be wrong with that."""
+    vectors = [[1, 0], [0, 1], [0.6, 0.8]]
+    added = record(ADD, batch(vectors, ids=["x", "", "z"], **three))
+    deleted = record(DELETE, struct.pack("<QQ", 1, 2))
+    upserted = record(UPSERT, batch([[1, 0]], ids=["y"], **one))
+    replaced = record(UPSERT, batch(ids=["x"], **one))
+    cleared = record(CLEAR) + record(ADD, batch(vectors, **{**three, "documents": b""}))
+    return added + deleted + upserted, replaced, cleared
+
+
+def journals(command):
+    rows = [{"id": str(i), "vector": [1, 0], "n": i, "s": "ab"} for i in range(3)]
+    objects_of = [data_of(store_of(command, rows[:count]), "metadata.npy") for count in (3, 1)]
+    fields = ["--field", "n:i4", "--field", "s:U2"]
+    typed = [data_of(store_of(command, rows[:count], *fields), "metadata.npy") for count in (3, 1)]
+    kinds = {
+        "documents": (b"\0", changes(*({"documents": data} for data in objects_of))),
+        "scaled": (b"\1", changes(*({"documents": data} for data in objects_of))),
+        "typed": (b"\2", changes(*({"typed": data} for data in typed))),
+    }
+    for name, (kind, (begin, replaced, cleared)) in kinds.items():
+        write("journal", name, kind + begin + replaced)
+        write("journal", f"{name}-cleared", kind + begin + cleared)
+    archive = {"documents": store_of(command, rows, "--no-normalize"), "scaled": store_of(command, rows)}
+    archive["typed"] = store_of(command, rows, "--no-normalize", *fields)
+    for name, store in archive.items():
+        begin, replaced, cleared = kinds[name][1]
+        store = struct.pack("<H", len(store)) + store
+        flags = {"lost": TORN_PAYLOAD, "headless": TORN_HEADER, "missing": SKIPS_ONE, "unflushed": UNFLUSHED}
+        write("verify", name, store + begin + replaced + cleared)
+        for flag, bits in flags.items():
+            torn = bytes([begin[0] | bits]) + begin[1:]
+            write("verify", f"{name}-{flag}", store + torn + replaced)
+        torn = bytes([begin[0] | TORN_PAYLOAD]) + begin[1:]
+        write("verify", f"{name}-dropped", store + torn + bytes([replaced[0] | UNFLUSHED]) + replaced[1:])
+        write("verify", f"{name}-cut", store[: 2 + len(store) * 2 // 3])
+
+
 pickles()
 arrays()
 archives(sys.argv[1])
+journals(sys.argv[1])

@@ -4,37 +4,48 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
-static char path[64];
-static char output[128];
+enum { MOST = 4 };
+
+static char stem[64];
+static struct {
+    const char *suffix;
+    char path[96];
+} files[MOST];
 
 static void remove_files(void) {
-    unlink(path);
-    if (output[0] != '\0')
-        unlink(output);
+    unlink(stem);
+    for (size_t i = 0; i < MOST && files[i].suffix != NULL; i++)
+        unlink(files[i].path);
 }
 
-static void make_path(void) {
-    snprintf(path, sizeof path, "%s/npvec-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    const int file = mkstemp(path);
+static void make_stem(void) {
+    snprintf(stem, sizeof stem, "%s/npvec-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    const int file = mkstemp(stem);
     assert(file >= 0);
     close(file);
     atexit(remove_files);
 }
 
-const char *fuzz_file(const uint8_t *data, size_t size) {
-    if (path[0] == '\0')
-        make_path();
-    const int file = open(path, O_WRONLY | O_TRUNC);
+const char *fuzz_path(const char *suffix) {
+    size_t i = 0;
+    if (stem[0] == '\0')
+        make_stem();
+    while (i < MOST && files[i].suffix != NULL && strcmp(files[i].suffix, suffix) != 0)
+        i++;
+    assert(i < MOST);
+    if (files[i].suffix == NULL)
+        snprintf(files[i].path, sizeof files[i].path, "%s%s", stem, suffix);
+    files[i].suffix = suffix;
+    return files[i].path;
+}
+
+void fuzz_write(const char *path, const uint8_t *data, size_t size) {
+    const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     const ssize_t written = write(file, data, size);
     assert(file >= 0 && written == (ssize_t)size);
     (void)written;
     close(file);
-    return path;
-}
-
-const char *fuzz_output(const char *suffix) {
-    snprintf(output, sizeof output, "%s%s", path, suffix);
-    return output;
 }

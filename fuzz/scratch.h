@@ -5,10 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The path of a file that holds these bytes: every time the same one, removed at the end. */
-const char *fuzz_file(const uint8_t *data, size_t size);
+/* A path of the process's own with this at its end, "" or one of a few others; the file is removed at the end. */
+const char *fuzz_path(const char *suffix);
 
-/* The path of that file with this at its end, for what the target writes; removed at the end. One suffix for all. */
-const char *fuzz_output(const char *suffix);
+/* Puts these bytes there. */
+void fuzz_write(const char *path, const uint8_t *data, size_t size);
 
 #endif
