@@ -128,14 +128,14 @@ def data_of(store, member):
     return content[10 + int.from_bytes(content[8:10], "little") :]
 
 
-def batch(vectors=None, typed=b"", ids=None, documents=b""):
-    """The payload of an added or replaced batch (docs/format.md)."""
-    count = len(ids if vectors is None else vectors)
+def batch(vectors=None, typed=b"", rows=(), ids=None, documents=b""):
+    """The payload of rows that are added or replaced (docs/format.md)."""
+    count = len(rows or (ids if vectors is None else vectors))
     floats = b"" if vectors is None else np.asarray(vectors, "<f4").tobytes()
     names = b"" if ids is None else "".join(f"{name}\0" for name in ids).encode()
-    parts = [floats, typed, names, documents]
-    flags = sum(1 << i for i, part in enumerate(parts) if part)
-    head = struct.pack("<QIIQQ", count, flags, 0, len(names), len(documents))
+    flags = {1: floats, 2: typed, 16: struct.pack(f"<{len(rows)}Q", *rows), 4: names, 8: documents}
+    parts = flags.values()
+    head = struct.pack("<QIIQQ", count, sum(flag for flag, part in flags.items() if part), 0, len(names), len(documents))
     return head + b"".join(part + bytes(-len(part) % 8) for part in parts)
 
 
@@ -144,7 +144,7 @@ def record(kind, payload=b""):
     return struct.pack("<BH", kind, len(payload)) + payload
 
 
-ADD, UPSERT, DELETE, CLEAR = 1, 2, 3, 4
+ADD, UPSERT, DELETE, CLEAR, SET_DOCUMENTS = 1, 2, 3, 4, 5
 TORN_HEADER, TORN_PAYLOAD, SKIPS_ONE, UNFLUSHED = 8, 16, 32, 64
 
 
@@ -154,7 +154,7 @@ def changes(three, one):
     added = record(ADD, batch(vectors, ids=["x", "", "z"], **three))
     deleted = record(DELETE, struct.pack("<QQ", 1, 2))
     upserted = record(UPSERT, batch([[1, 0]], ids=["y"], **one))
-    replaced = record(UPSERT, batch(ids=["x"], **one))
+    replaced = record(UPSERT, batch(ids=["x"], **one)) + record(SET_DOCUMENTS, batch(rows=[2], **one))
     cleared = record(CLEAR) + record(ADD, batch(vectors, **{**three, "documents": b""}))
     return added + deleted + upserted, replaced, cleared
 

@@ -17,8 +17,8 @@
 /* As file.c and stage.c have it. */
 #define UNIT_TOLERANCE 1e-4
 
-/* Rows that are lost keep their numbers, for the journal's sake, if they are no more than this. */
-#define MOST_LOST ((uint64_t)1 << 24)
+/* Rows that are lost keep their numbers, for the journal's sake, if they are no more than this: 64 MiB of documents. */
+#define MOST_LOST ((uint64_t)1 << 22)
 
 static const char *const NAMES[NPV_PARTS] = {"format_version.npy", "dimensions.npy", "normalize.npy",
                                              "metadata.npy",       "ids.npy",        "vectors.npy"};
@@ -408,6 +408,7 @@ static npv_status make_store(npv_salvage *salvage, npv_error *error) {
     if (status == NPV_OK) {
         npv_bits_set(lost, read, rows);
         salvage->store->rows = rows;
+        salvage->numbered = rows == claimed;
         status = npv_salvage_metadata(salvage, error);
     }
     if (status == NPV_OK)

@@ -39,6 +39,7 @@ typedef struct npv_salvage {
     bool mark_lost;            /* there is none, and there may have been one */
     npv_journal_base identity; /* id and generation that a journal of this archive has */
     npv_store *store;          /* what was found; rows that are lost are deleted ones. NULL: nothing */
+    bool numbered;             /* rows that are added get the numbers that they had */
     uint64_t partial;          /* rows that lack something */
 } npv_salvage;
 

@@ -423,11 +423,13 @@ npv_status npv_salvage_journal(const char *path, npv_salvage *salvage, bool *aga
                            .findings = salvage->findings,
                            .store = salvage->store,
                            .fragments = NPV_DOCUMENTS_EMPTY,
-                           .numbered = true};
+                           .numbered = salvage->numbered};
     bool usable;
     *again = false;
-    if (salvage->store != NULL)
+    if (salvage->store != NULL) {
         salvage->store->followed.base = salvage->identity;
+        job.numbered_to = salvage->store->rows;
+    }
     npv_status status = open_journal(&job, path, &usable, error);
     if (status != NPV_OK || !usable)
         return status;

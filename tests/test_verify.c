@@ -97,6 +97,12 @@ static model make_archive(uint64_t seed, model_kind kind, size_t rows) {
     return m;
 }
 
+/* Where the first row of the vectors is in the file. */
+static size_t vectors_of(npv_buffer file) {
+    const size_t local = forge_local(file, "vectors.npy");
+    return local + 30 + file.data[local + 26] + file.data[local + 28] + 128;
+}
+
 /* ------------------------------------------------------------------------------------------------------ Archives -- */
 
 static void a_sound_store_has_no_findings(void **state) {
@@ -168,8 +174,7 @@ static void a_cut_archive_keeps_the_rows_before_the_cut(void **state) {
     (void)state;
     model m = make_archive(3, MODEL_DOCUMENTS, 8);
     const npv_buffer whole = forge_read(path);
-    const size_t local = forge_local(whole, "vectors.npy");
-    const size_t begin = local + 30 + whole.data[local + 26] + whole.data[local + 28] + 128;
+    const size_t begin = vectors_of(whole);
     for (size_t size = 1; size < whole.size; size++) {
         npv_verification counts;
         forge_write(path, (npv_bytes){whole.data, size});
@@ -195,8 +200,7 @@ static void vectors_that_are_none_are_left_out_and_named(void **state) {
     (void)state;
     model m = make_archive(4, MODEL_DOCUMENTS, 8);
     npv_buffer whole = forge_read(path);
-    const size_t local = forge_local(whole, "vectors.npy");
-    const size_t row3 = local + 30 + whole.data[local + 26] + whole.data[local + 28] + 128 + 3 * 4 * MODEL_DIMENSIONS;
+    const size_t row3 = vectors_of(whole) + 3 * 4 * MODEL_DIMENSIONS;
     npv_verification counts;
     bool kept[MODEL_ROWS];
     memset(kept, 1, sizeof kept);
@@ -232,9 +236,7 @@ static void rows_that_are_not_of_unit_length_are_left_out_where_they_must_be(voi
     must(npv_save(store, path, NULL, &error), &error);
     npv_close(store);
     npv_buffer whole = forge_read(path);
-    const size_t local = forge_local(whole, "vectors.npy");
-    const size_t data = local + 30 + whole.data[local + 26] + whole.data[local + 28] + 128;
-    whole.data[data + 4 * 2 + 3] ^= 1; /* 0.6 becomes 2.4 */
+    whole.data[vectors_of(whole) + 4 * 2 + 3] ^= 1; /* 0.6 becomes 2.4 */
     forge_write(path, (npv_bytes){whole.data, whole.size});
     assert_int_equal(repair(&counts), NPV_OK);
     expect_report("row 1: expected a vector of length 1");
@@ -566,6 +568,47 @@ static void documents_behind_a_gap_are_set_where_numbers_are_certain(void **stat
     }
 }
 
+/* So many rows are lost that they are not kept for the sake of their numbers: deletions are of rows that are there. */
+static void deletions_behind_a_large_gap_are_made_where_numbers_are_certain(void **state) {
+    (void)state;
+    enum { ROWS = (1 << 22) + 100 };
+    float *const vectors = malloc(ROWS * sizeof *vectors);
+    npv_store_options options = NPV_STORE_OPTIONS_INIT;
+    npv_batch batch = NPV_BATCH_INIT;
+    npv_selection selection = NPV_SELECTION_INIT;
+    npv_verification counts;
+    npv_store *store = NULL;
+    npv_error error = {.message = ""};
+    options.dimensions = 1;
+    options.normalize = NPV_NORMALIZE_OFF;
+    options.durability = NPV_DURABILITY_OS;
+    for (int i = 0; i < ROWS; i++)
+        vectors[i] = (float)i;
+    batch.count = ROWS;
+    batch.vectors = vectors;
+    must(npv_create(&options, &store, &error), &error);
+    must(npv_add(store, &batch, NULL, &error), &error);
+    must(npv_save(store, path, NULL, &error), &error);
+    batch.count = 60;
+    must(npv_add(store, &batch, NULL, &error), &error);
+    const uint64_t rows[] = {1, 40, ROWS};
+    selection.rows = rows;
+    selection.row_count = 3;
+    must(npv_delete(store, &selection, NULL, &error), &error);
+    npv_close(store);
+    const npv_buffer whole = forge_read(path);
+    assert_int_equal(truncate(path, (off_t)vectors_of(whole) + 20 * 4), 0);
+    free(whole.data);
+    assert_int_equal(repair(&counts), NPV_OK);
+    expect_report("rows that were deleted may be there again");
+    assert_int_equal(counts.rows, 20 - 1 + 60);
+    store = open_saved();
+    for (int i = 0; i < 60; i++)
+        assert_true(npv_vectors(store)[19 + i] == (float)i);
+    npv_close(store);
+    free(vectors);
+}
+
 static void a_journal_of_another_archive_is_named(void **state) {
     (void)state;
     uint64_t ends[CHANGES + 1];
@@ -611,6 +654,7 @@ int main(void) {
         TEST(a_change_that_is_missing_is_named),
         TEST(changes_between_damaged_ones_are_saved),
         TEST(documents_behind_a_gap_are_set_where_numbers_are_certain),
+        TEST(deletions_behind_a_large_gap_are_made_where_numbers_are_certain),
         TEST(a_journal_of_another_archive_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
