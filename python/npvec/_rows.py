@@ -47,17 +47,23 @@ class Rows:
 
     One thread at a time may write; the store sees to that. Any number may read meanwhile. `durable`: a journal has what
     the library has, so objects that the library does not have whole are refused.
+
+    Encoding documents takes longer than all else in adding rows, and serves filters and files alone. So plain data is
+    only copied at first (`_waiting`), and encoded when the first filter or a file asks. From the first filter on it is
+    encoded at once: searches by other threads must not see rows without their documents.
     """
 
     __slots__ = (
         "_objects_lock",
         "_records",
         "_unread",
+        "_waiting",
         "dead",
         "dtype",
         "durable",
         "end",
         "epoch",
+        "filtered",
         "follows",
         "handle",
         "objects",
@@ -68,6 +74,8 @@ class Rows:
         descr = handle.descr()
         self.handle = handle
         self.durable = durable
+        self.filtered = durable  # documents are encoded when they are added
+        self._waiting: list[tuple[int, list[Any]]] = []  # first rows, and copies of the documents from there on
         self.follows = False  # the library may catch up with the file: all changes and objects are those of the file
         self.typed = descr is not None
         self.dtype = np.dtype(dtype or object) if descr is None else np.dtype(ast.literal_eval(descr))
@@ -164,6 +172,19 @@ class Rows:
         finally:
             objects.flags.writeable = False
 
+    def _append(self, payloads: Sequence[Any]) -> None:
+        """Behind `end`, where there is room."""
+        objects = self.objects
+        assert objects is not None
+        if self.dtype != object:
+            self._store(range(self.end, self.end + len(payloads)), payloads)
+            return
+        objects.flags.writeable = True
+        try:  # each of them is one object, also if it is a sequence
+            objects[self.end : self.end + len(payloads)] = np.fromiter(payloads, object, len(payloads))
+        finally:
+            objects.flags.writeable = False
+
     def _reserve(self, rows: int) -> None:
         """Room for so many rows; views keep what they show."""
         assert self.objects is not None
@@ -205,13 +226,32 @@ class Rows:
             # Before the library has the rows, so that whoever finds them finds these, too.
             self._reserve(self.end + count)
             with self._objects_lock:
-                self._store(range(self.end, self.end + count), self._objects_of(payloads, count))
+                self._append(self._objects_of(payloads, count))
+        waiting = None if self.filtered or self.typed or documents is None else _npvec.snapshot(documents)
+        if waiting is not None:
+            documents = None
         self.handle.add(vectors, documents, ids, None if records is None else records.view(np.uint8), self.durable)
+        if waiting is not None:
+            self._waiting.append((self.end, waiting))
         self.end += count
+
+    def encode(self) -> None:
+        """Gives the library the documents that wait."""
+        waiting = [
+            (row, document)
+            for first, documents in self._waiting
+            for row, document in enumerate(documents, first)
+            if document is not None
+        ]
+        for first in range(0, len(waiting), _BLOCK):
+            rows, documents = zip(*waiting[first : first + _BLOCK])
+            self.handle.set_documents(np.array(rows, np.int64), documents)
+        self._waiting = []
 
     def upsert(self, vectors: npt.NDArray[np.float32], payloads: Any, ids: Sequence[str]) -> npt.NDArray[np.int64]:
         count = len(vectors)
         self.follows = False
+        self.encode()
         documents, records = self._arguments(payloads, count)
         if self.objects is not None:
             self._reserve(self.end + count)
@@ -233,6 +273,7 @@ class Rows:
     def delete(self, rows: npt.NDArray[np.int64]) -> None:
         if len(rows) > 0:
             self.follows = False
+            self.encode()
             self.handle.delete(rows, None, None)
             self.dead.update(rows.tolist())
 
@@ -265,6 +306,7 @@ class Rows:
             return True
         if self.dtype != object:
             return False
+        self.encode()
         holds = self.handle.holds
         return all(
             payload is _UNREAD or row in self.dead or holds(row, payload)

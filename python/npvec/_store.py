@@ -225,7 +225,9 @@ class VectorStore(Generic[T]):
         """What the library says of itself: rows, whether vectors are mapped, kernels, threads, and so on."""
         names = "rows row_end dimensions normalize metadata mapped threads kernels ids origin durability generation"
         names += " journal_bytes journal_note"
-        found: dict[str, Any] = dict(zip(names.split(), self._rows.handle.info()))
+        with self._lock:
+            self._rows.encode()
+            found: dict[str, Any] = dict(zip(names.split(), self._rows.handle.info()))
         return found | {"durability": _inputs.DURABILITIES[found["durability"]]}
 
     # ------------------------------------------------------------------------------------------------------------- rows
@@ -378,7 +380,8 @@ class VectorStore(Generic[T]):
 
     def _not_durable(self, error: OSError) -> OSError:
         """A change that could not be written is not in the store, one that could not be flushed is: the core knows."""
-        self._rows = self._rows.renewed()
+        if self._durability:
+            self._rows = self._rows.renewed()
         return _inputs.file_error(error, self._file_path)
 
     # ----------------------------------------------------------------------------------------------------------- search
@@ -477,6 +480,8 @@ class VectorStore(Generic[T]):
         while True:
             rows = self._rows
             epoch = rows.epoch
+            if condition is not None and not rows.filtered:
+                self._prepare_to_filter(rows)
             selected = chosen if texts is None else self._numbers(rows, chosen, texts)
             try:
                 found = rows.handle.search(query, k, metric, limit, selected, condition, rows, hit)
@@ -492,6 +497,12 @@ class VectorStore(Generic[T]):
             else:  # rows have got other numbers meanwhile
                 with self._lock:
                     pass
+
+    def _prepare_to_filter(self, rows: _rows.Rows) -> None:
+        if not rows.filtered:
+            with self._lock:
+                rows.encode()
+                rows.filtered = True
 
     @staticmethod
     def _numbers(rows: _rows.Rows, chosen: npt.NDArray[np.int64] | None, texts: list[str]) -> npt.NDArray[np.int64]:
@@ -541,6 +552,8 @@ class VectorStore(Generic[T]):
         chosen = None if within_rows is None else _inputs.row_numbers(within_rows)
 
         def run(rows: _rows.Rows) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+            if condition is not None:
+                self._prepare_to_filter(rows)
             k = min(wanted, rows.handle.size()[0])
             selected = chosen if texts is None else self._numbers(rows, chosen, texts)
             found = np.empty((len(array), k), np.int64), np.empty((len(array), k), np.float64)
@@ -569,6 +582,8 @@ class VectorStore(Generic[T]):
         chosen = None if within_rows is None else _inputs.row_numbers(within_rows)
         selected = chosen if ids is None else self._numbers(rows, chosen, _inputs.id_list(ids))
         condition = None if where is None else _inputs.condition(where, params)
+        if condition is not None:
+            self._prepare_to_filter(rows)
         return rows.handle.explain(array, _inputs.positive(top_k, "top_k"), number, limit, selected, condition)
 
     # ------------------------------------------------------------------------------------------------------- selections
@@ -592,7 +607,10 @@ class VectorStore(Generic[T]):
         within_rows: RowNumbers | None = None,
     ) -> int:
         """How many rows are selected."""
-        return self._rows.handle.count(*self._selection(where, params, ids, within_rows))
+        rows = self._rows
+        if where is not None:
+            self._prepare_to_filter(rows)
+        return rows.handle.count(*self._selection(where, params, ids, within_rows))
 
     def select(
         self,
@@ -612,7 +630,10 @@ class VectorStore(Generic[T]):
         if skipped < 0 or (most is not None and most < 0):
             raise ValueError(f"select: expected offset and limit of 0 or more, found {offset} and {limit}")
         selection = self._selection(where, params, ids, within_rows)
-        found = self._rows.handle.select(*selection, order_by, bool(descending), skipped, most)
+        rows = self._rows
+        if where is not None or order_by is not None:
+            self._prepare_to_filter(rows)
+        found = rows.handle.select(*selection, order_by, bool(descending), skipped, most)
         return np.frombuffer(found, np.int64)
 
     def facet(
@@ -625,7 +646,9 @@ class VectorStore(Generic[T]):
         within_rows: RowNumbers | None = None,
     ) -> Facet:
         """The distinct values of a field among the selected rows, and how many rows have each."""
-        pairs, missing = self._rows.handle.facets(*self._selection(where, params, ids, within_rows), field)
+        rows = self._rows
+        self._prepare_to_filter(rows)
+        pairs, missing = rows.handle.facets(*self._selection(where, params, ids, within_rows), field)
         return Facet([(json.loads(text), number) for text, number in pairs], missing)
 
     # ------------------------------------------------------------------------------------------------------------ files

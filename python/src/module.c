@@ -52,6 +52,7 @@ static PyMethodDef functions[] = {
     {"open", (PyCFunction)(void (*)(void))store_open, METH_FASTCALL, NULL},
     {"compile", (PyCFunction)(void (*)(void))filter_compile, METH_FASTCALL, NULL},
     {"encode", encode, METH_O, NULL},
+    {"snapshot", snapshot, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -108,10 +108,17 @@ typedef struct documents_argument {
 bool documents_read(PyObject *sequence, size_t count, bool exact, documents_argument *documents);
 void documents_free(documents_argument *documents);
 
+/*
+ * snapshot(list or tuple of objects) -> copies of them as they are now, or None if they are not plain data: dicts with
+ * text as keys, lists, text, numbers, booleans and None, all of these very types
+ */
+PyObject *snapshot(PyObject *module, PyObject *objects);
+
 /* ------------------------------------------------------------------------------------------ methods of the store -- */
 
 PyObject *store_add(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 PyObject *store_upsert(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *store_set_documents(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 PyObject *store_delete(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 PyObject *store_count(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 PyObject *store_select(PyObject *self, PyObject *const *arguments, Py_ssize_t count);

@@ -90,6 +90,30 @@ end:
     return rows;
 }
 
+/* set_documents(rows as int64, as many documents) */
+PyObject *store_set_documents(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
+    npv_store *const store = store_of(self)->store;
+    npv_batch batch = NPV_BATCH_INIT;
+    documents_argument documents = {0};
+    Py_buffer rows;
+    PyObject *result = NULL;
+    npv_error error;
+    npv_status status;
+    if (!check_count("set_documents", 2, count) || !buffer_read(arguments[0], 'q', ANY_SIZE, false, &rows))
+        return NULL;
+    batch.count = (size_t)rows.len / sizeof(uint64_t);
+    if (!documents_read(arguments[1], batch.count, false, &documents))
+        goto end;
+    batch.documents = documents.text;
+    Py_BEGIN_ALLOW_THREADS status = npv_set_documents(store, rows.buf, &batch, &error);
+    Py_END_ALLOW_THREADS result = status == NPV_OK ? Py_NewRef(Py_None) : raise_error(state_of(self), &error);
+end:
+    documents_free(&documents);
+    if (rows.obj != NULL)
+        PyBuffer_Release(&rows);
+    return result;
+}
+
 /* ---------------------------------------------------------------------------------------------------- selections -- */
 
 typedef npv_status count_function(npv_store *, const npv_selection *, uint64_t *, npv_error *);

@@ -317,6 +317,7 @@ static PyMethodDef methods[] = {
     {"id", id, METH_O, NULL},
     {"add", (PyCFunction)(void (*)(void))store_add, METH_FASTCALL, NULL},
     {"upsert", (PyCFunction)(void (*)(void))store_upsert, METH_FASTCALL, NULL},
+    {"set_documents", (PyCFunction)(void (*)(void))store_set_documents, METH_FASTCALL, NULL},
     {"delete", (PyCFunction)(void (*)(void))store_delete, METH_FASTCALL, NULL},
     {"count", (PyCFunction)(void (*)(void))store_count, METH_FASTCALL, NULL},
     {"select", (PyCFunction)(void (*)(void))store_select, METH_FASTCALL, NULL},

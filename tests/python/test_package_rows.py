@@ -8,6 +8,7 @@ import pytest
 
 import npvec
 from npvec import VectorStore
+from test_package_life import in_threads
 
 RANDOM = np.random.default_rng(11)
 VECTORS = RANDOM.standard_normal((60, 8)).astype(np.float32)
@@ -266,3 +267,86 @@ def test_half_precision_and_integers_are_converted():
     store.add(np.array([[1, 2]], np.int8))
     assert store.vectors.tolist() == [[np.float32(np.float16(0.1)), 3], [1, 2]]
     assert store.dot_search(np.array([1, 1], np.float16), top_k=1)[0].value == np.float16(0.1).astype(float) + 3
+
+
+# ------------------------------------------------------------------------------------------- documents, encoded later
+
+FIRST_FILTERS = {
+    "count": lambda s: s.count("tags CONTAINS 'old'"),
+    "search": lambda s: len(s.search(VECTORS[0], 99, -1, where="tags CONTAINS 'old'")),
+    "search_batch": lambda s: int((s.search_batch(VECTORS[:1], top_k=99, where="tags CONTAINS 'old'")[0] >= 0).sum()),
+    "explain": lambda s: s.explain(VECTORS[0], where="tags CONTAINS 'old'")["rows"],
+    "select": lambda s: len(s.select("tags CONTAINS 'old'")),
+    "order": lambda s: 4 * (s.select(order_by="year", descending=True).tolist()[:4] == [3, 2, 1, 0]),
+    "facet": lambda s: dict(s.facet("by[0].name").values).get("a", 0),
+    "delete": lambda s: s.delete(where="tags CONTAINS 'old'"),
+    "upsert": lambda s: [s.upsert(VECTORS[:1], [{"tags": "new"}], ids=["x"]), s.count("tags CONTAINS 'old'")][1],
+    "info": lambda s: [s.info()["metadata"], s.count("tags CONTAINS 'old'")][1],
+}
+
+
+@pytest.mark.parametrize("name", FIRST_FILTERS)
+def test_filters_see_documents_as_they_were_when_they_were_added(name):
+    payloads = [{"year": 2000 + row, "tags": ["old"], "by": [{"name": "a"}]} for row in range(4)]
+    store = VectorStore(8)
+    store.add(VECTORS[:3], payloads[:3])
+    store.add(VECTORS[3:4], payloads[3:])
+    store.add(VECTORS[4:6])
+    for payload in payloads:
+        payload["tags"][0] = payload["by"][0]["name"] = "new"
+        payload["year"] = 0
+        payload["more"] = 1
+    assert FIRST_FILTERS[name](store) == 4
+    if name != "delete":
+        assert store.count("year >= 2000 AND by[0].name = 'a' AND more IS NULL") == 4 and store.get(0)[1] is payloads[0]
+    late = {"tags": ["late"]}
+    store.add(VECTORS[:1], [late])
+    late["tags"].append("later")
+    assert store.count("tags CONTAINS 'late'") == 1 and store.count("tags CONTAINS 'later'") == 0
+
+
+@pytest.mark.parametrize(
+    "odd", [{"tags": ("old", [1])}, {1: 2}, {1, 2}, np.float32(1), [[{"a": 2j}]], "text", None], ids=repr
+)
+def test_documents_of_all_kinds_may_stand_side_by_side(odd, tmp_path):
+    store = VectorStore(8)
+    for payloads in ([{"n": 0}], [odd], [{"n": 2}, odd, {"n": 4}], [odd, None], [{"n": 7}, {"n": [{"m": 8}]}]):
+        store.add(VECTORS[: len(payloads)], payloads)
+    assert store.select("n >= 0").tolist() == [0, 2, 4, 7] and store.select("n IS NOT NULL").tolist() == [0, 2, 4, 7, 8]
+    assert store.get(3)[1] is odd and store.get(8)[1] == {"n": [{"m": 8}]}
+
+
+def test_documents_that_no_filter_has_asked_for_are_saved(tmp_path):
+    store = VectorStore(8)
+    store.add(VECTORS, PAPERS)
+    store.delete(within_rows=[0, 59])
+    store.save(tmp_path / "a.npz")
+    store.add(VECTORS[:1], [{"year": 1}])
+    assert list(VectorStore.open(tmp_path / "a.npz").metadata) == PAPERS[1:59]
+    assert store.count("year = 1") == 1 and store.count("year >= 2000") == 58
+
+
+def test_a_first_filter_beside_additions_finds_no_row_without_its_document():
+    for _ in range(20):
+        store = VectorStore(8)
+
+        def add(_, store=store):
+            for _ in range(40):
+                store.add(VECTORS[:9], PAPERS[:9])
+
+        def search(stopped, store=store):
+            while not stopped():
+                assert store.count("year IS NULL") == 0 == len(store.cosine_search(VECTORS[0], where="year IS NULL"))
+
+        in_threads(add, search, search)
+        assert store.count("year >= 2000") == len(store) == 360
+
+
+def test_cyclic_and_deep_documents_are_added():
+    cycle, deep = {"a": 1}, {"n": 5}
+    cycle["itself"] = [cycle]
+    for _ in range(500):
+        deep = {"n": 5, "deep": deep}
+    store = VectorStore(8)
+    store.add(VECTORS[:2], [cycle, deep])
+    assert store.count("n = 5") == 1 and store.count("a = 1") == 1
