@@ -3,7 +3,7 @@
 PREFIX ?= /usr/local
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 
-.PHONY: release help demo test debug asan tsan crash test-aarch64 test-integrations
+.PHONY: release help demo test debug asan tsan crash test-aarch64 test-integrations test-pythons
 .PHONY: fuzz coverage bench format lint install clean
 .NOTPARALLEL:
 
@@ -21,6 +21,7 @@ test: ## install what is missing, and run all tests: C, C with sanitizers, Pytho
 	@scripts/setup.sh --test
 	@$(MAKE) --no-print-directory debug asan
 	scripts/pytest.sh build/debug
+	scripts/original.sh
 
 debug asan: ## build with assertions (asan: and with sanitizers) and run the C tests
 	@$(MAKE) --no-print-directory build-$@
@@ -44,6 +45,10 @@ test-aarch64: ## run the kernel tests for aarch64 under qemu
 test-integrations: ## test npvec.langchain, npvec.llama_index and npvec.haystack against their frameworks
 	@scripts/setup.sh --test
 	scripts/integrations.sh
+
+test-pythons: ## install the Python package as users do, with every Python on PATH (PYTHONS=...), and test it there
+	@scripts/setup.sh --test
+	scripts/pythons.sh $(PYTHONS)
 
 fuzz: ## run every fuzz target for SECONDS (default 60), two at a time
 	@scripts/setup.sh --fuzz

@@ -111,11 +111,12 @@ class Rows:
 
     def records(self) -> npt.NDArray[Any]:
         epoch, end = self.epoch, self.end
-        if len(self._records) != end:
-            found = np.frombuffer(self.handle.records(end), self.dtype, end)
+        records = self._records  # which another thread may make anew
+        if len(records) != end:
+            records = np.frombuffer(self.handle.records(end), self.dtype, end)
             self._check_epoch(epoch)
-            self._records = found
-        view = self._records.view()
+            self._records = records
+        view = records.view()
         view.flags.writeable = False
         return view
 
@@ -145,8 +146,8 @@ class Rows:
     def read(self, row: int) -> Any:
         """The metadata of a row: as it was added, or as the file has it."""
         if self.objects is None:
-            records = self._records if row < len(self._records) else self.records()
-            return records[row]
+            records = self._records
+            return records[row] if row < len(records) else self.records()[row]
         found = self.objects[row]
         if found is not _UNREAD:
             return found

@@ -1,4 +1,4 @@
-"""The programs of docs/python.md and examples/moving.py print what they say."""
+"""The programs of docs/python.md, README.md and examples/moving.py print what they say."""
 
 import re
 import sqlite3
@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 SECTIONS = re.findall(r"^### (\w+)\n\n```python\n(.*?)^```$", (ROOT / "docs/python.md").read_text(), re.M | re.S)
+README = re.search(r"^## With LangChain.*?^## ", (ROOT / "README.md").read_text(), re.M | re.S)[0]
+SECTIONS += [("README", program) for program in re.findall(r"^```python\n(.*?)^```$", README, re.M | re.S)]
 
 
 def run(directory, *arguments):
@@ -25,7 +27,7 @@ def test_the_programs_of_the_manual(tmp_path, program):
 
 
 def test_every_framework_has_a_program():
-    assert [name for name, _ in SECTIONS] == ["LangChain", "LlamaIndex", "Haystack"]
+    assert [name for name, _ in SECTIONS] == ["LangChain", "LlamaIndex", "Haystack"] + ["README"] * 3
 
 
 def test_moving(tmp_path):
