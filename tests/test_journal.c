@@ -298,11 +298,46 @@ static void journals_are_no_more_readable_than_their_archives(void **state) {
     model_free(&m);
 }
 
+/* Small records are copied together before they are written: payloads up to 24,000 bytes, in steps of 8 around 8,192. */
+static void changes_of_any_size_come_back(void **state) {
+    (void)state;
+    enum { MOST = 3000 };
+    static float rows[2 * MOST];
+    npv_store_options options = NPV_STORE_OPTIONS_INIT;
+    npv_store *store = NULL;
+    npv_error error = {0};
+    uint64_t added = 0, row = 0;
+    options.dimensions = 2;
+    options.normalize = NPV_NORMALIZE_OFF;
+    options.durability = NPV_DURABILITY_OS;
+    for (size_t i = 0; i < 2 * MOST; i++)
+        rows[i] = (float)i;
+    must(npv_open(path, &options, &store, &error), &error);
+    for (size_t count = 1; count <= MOST; count += count >= 1000 && count < 1040 ? 1 : 100 - count % 100) {
+        npv_batch batch = NPV_BATCH_INIT;
+        batch.vectors = rows;
+        batch.count = count;
+        must(npv_add(store, &batch, NULL, &error), &error);
+        added += count;
+    }
+    npv_close(store);
+    options.durability = NPV_DURABILITY_OFF;
+    must(npv_open(path, &options, &store, &error), &error);
+    assert_int_equal(npv_count(store), added);
+    const float *const found = npv_vectors(store);
+    for (size_t count = 1; count <= MOST; count += count >= 1000 && count < 1040 ? 1 : 100 - count % 100) {
+        assert_memory_equal(found + 2 * row, rows, 2 * count * sizeof *rows);
+        row += count;
+    }
+    npv_close(store);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_file_is_created_and_remembers_without_saving),
         TEST(changes_survive_in_any_order),
+        TEST(changes_of_any_size_come_back),
         TEST(a_store_made_in_memory_gets_its_journal_when_it_is_saved),
         TEST(a_journal_that_outgrows_its_archive_is_folded),
         TEST(documents_change_without_vectors),
