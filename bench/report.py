@@ -3,8 +3,8 @@
 
     report.py [FILE ...]
 
-FILE is a results.json, plain.json, filters.json or durability.json of bench/run.py. Without arguments those are taken
-that are in build/bench.
+FILE is a results.json, plain.json, filters.json, durability.json or python.json of bench/run.py. Without arguments
+those are taken that are in build/bench.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "benchmarks.md"
 BEGIN = "<!-- results: written by bench/report.py -->"
 END = "<!-- end of results -->"
-MADE = ("results.json", "plain.json", "filters.json", "durability.json")
+MADE = ("results.json", "plain.json", "filters.json", "durability.json", "python.json")
 
 
 def origin(results: dict[str, Any]) -> str:
@@ -86,6 +86,18 @@ def durable(results: dict[str, Any]) -> list[str]:
     return [*parts, f"Rows that were not there when the file was opened again: {wrong}."]
 
 
+def packaged(results: dict[str, Any]) -> list[str]:
+    """One table for all cases of a set."""
+    parts = ["### The Python package", origin(results)]
+    for name in dict.fromkeys(record["name"] for record in results["cases"]):
+        records = [record for record in results["cases"] if record["name"] == name]
+        parts += [f"#### {name}", records[0]["description"][0].upper() + records[0]["description"][1:] + "."]
+        cells = [line for record in records for line in table.package_cells(record)]
+        parts.append(table.markdown(table.PACKAGE_HEADER, cells))
+    wrong = sum(record["wrong_answers"] for record in results["cases"])
+    return [*parts, f"Answers and stores of npvec that differ from what they must be: {wrong}."]
+
+
 def write(parts: list[str]) -> None:
     page = PAGE.read_text()
     if page.count(BEGIN) != 1 or page.count(END) != 1:
@@ -104,7 +116,7 @@ def main() -> None:
             continue
         results = json.loads(path.read_text())
         keys = results["cases"][0] if results["cases"] else {}
-        kinds = {"plain_p50_s": against_itself, "filters": filtered, "adds": durable}
+        kinds = {"plain_p50_s": against_itself, "filters": filtered, "adds": durable, "calls": packaged}
         parts += next((kinds[key] for key in kinds if key in keys), compared)(results)
     if not parts:
         raise SystemExit("report: no results: run `make bench` first")

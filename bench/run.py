@@ -48,15 +48,15 @@ def parse() -> argparse.Namespace:
         type=whole,
         nargs="+",
         metavar="N",
-        help="of self-made sets (1K 10K; --filters: 100K; --durability: 50K)",
+        help="of self-made sets (1K 10K; --filters: 100K; --durability: 50K; --python: 1K 10K 100K)",
     )
     add("--dims", type=whole, nargs="+", metavar="N", help="of self-made sets (384 1536; --durability: 384)")
-    add("--k", type=whole, nargs="+", default=[10], metavar="N", help="nearest rows wanted (10)")
+    add("--k", type=whole, nargs="+", metavar="N", help="nearest rows wanted (10; --python: 5)")
     add("--queries", type=whole, default=100, metavar="N", help="timed single queries (100)")
     add("--batch", type=whole, default=100, metavar="N", help="queries in one batch call (100)")
     add("--threads", type=whole, default=machine.processors(), metavar="N", help="for all systems (the machine's)")
     add("--systems", nargs="+", metavar="NAME", help="only these, beside npvec and NumPy; --list names them")
-    add("--turn", type=whole, default=10, metavar="N", help="timed searches of a system before it is the next one's turn")
+    add("--turn", type=whole, default=10, metavar="N", help="timed searches of a system before the next one's turn")
     add("--warm", type=int, default=2, metavar="N", help="untimed ones before them; --turn 1 --warm 0: cold caches (2)")
     add("--seconds", type=float, default=20, metavar="S", help="after these a slow system gets fewer queries (20)")
     add("--starts", type=int, default=3, metavar="N", help="cold processes for each system; 0: none (3)")
@@ -65,18 +65,22 @@ def parse() -> argparse.Namespace:
     mode("--plain-ratio", action="store_true", help="only npvec against its own scan of the float32 rows")
     mode("--filters", action="store_true", help="only filters: against NumPy, json.loads and SQLite")
     mode("--durability", action="store_true", help="only changes that are kept: against SQLite and plain writes")
+    mode("--python", action="store_true", help="only the Python package: against numpy-vector-store")
     add("--list", action="store_true", help="name the systems, say which can be loaded, and stop")
     add("--out", type=Path, default=ROOT / "build" / "bench", metavar="DIR", help="for results (build/bench)")
     arguments = parser.parse_args()
-    narrow = arguments.filters or arguments.durability
+    narrow = arguments.filters or arguments.durability or arguments.python
+    if arguments.k is None:
+        arguments.k = [5] if arguments.python else [10]
     if arguments.sets is None:
         arguments.sets = ["spectrum"] if narrow else list(SYNTHETIC)
     if arguments.rows is None:
         arguments.rows = [100000] if arguments.filters else [50000] if arguments.durability else [1000, 10000]
+        arguments.rows += [100000] if arguments.python else []
     if arguments.dims is None:
         arguments.dims = [384] if arguments.durability else [384, 1536]
     if narrow:
-        arguments.systems = ["numpy"]
+        arguments.systems = ["numpy", "numpy-vector-store"] if arguments.python else ["numpy"]
     return arguments
 
 
@@ -168,6 +172,7 @@ def choose_measure(arguments: argparse.Namespace) -> tuple[Callable, Callable, s
     import campaign
     import durability
     import filters
+    import package
     import plain
     import table
 
@@ -175,6 +180,8 @@ def choose_measure(arguments: argparse.Namespace) -> tuple[Callable, Callable, s
         return filters.run_case, table.filtered, "filters.json"
     if arguments.durability:
         return durability.run_case, table.durable, "durability.json"
+    if arguments.python:
+        return package.run_case, table.packaged, "python.json"
     if arguments.plain_ratio:
         return plain.run_case, table.plain, "plain.json"
     return campaign.run_case, table.compared, "results.json"
@@ -183,12 +190,12 @@ def choose_measure(arguments: argparse.Namespace) -> tuple[Callable, Callable, s
 def describe(arguments: argparse.Namespace, chosen: list, missing: dict[str, str]) -> dict:
     packages = sorted({package for kind in chosen for package in kind.packages})
     kept = ("k", "queries", "batch", "threads", "turn", "warm", "seconds", "starts", "hnsw_rows")
-    narrow = arguments.filters or arguments.durability
+    sqlite = arguments.filters or arguments.durability
     return {
         "day": time.strftime("%Y-%m-%d"),
         "machine": machine.describe(arguments.threads),
         "load_average_before": machine.load_average(),
-        "versions": machine.versions(packages) | ({"SQLite": sqlite3.sqlite_version} if narrow else {}),
+        "versions": machine.versions(packages) | ({"SQLite": sqlite3.sqlite_version} if sqlite else {}),
         "options": {name: getattr(arguments, name) for name in kept},
         "settings": {kind.name: kind.settings for kind in chosen},
         "missing": missing,
@@ -203,7 +210,7 @@ def warn(load: float | None, threads: int) -> None:
 
 
 def finish(arguments: argparse.Namespace, results: dict) -> int:
-    if not (arguments.plain_ratio or arguments.filters or arguments.durability):
+    if not (arguments.plain_ratio or arguments.filters or arguments.durability or arguments.python):
         draw(results, arguments.out)
     counts = [record.get("wrong_answers") for record in results["cases"]]
     counts += [result["wrong_answers"] for record in results["cases"] for result in record.get("results", [])]

@@ -28,6 +28,7 @@ FLUSH_HEADER = ("flushed batches", "mean ms", "p50 ms", "p99 ms", "in times of t
 READER_HEADER = ("a reader's searches", "p50 us", "slower %", "writer's rows a second")
 FOLLOWER_HEADER = ("a reader that refreshes", "slower %", "refresh us", "refreshing / searching", "rows before", "after")
 GROWTH_HEADER = ("bytes", "after 1", "after 100", "ratio")
+PACKAGE_HEADER = ("rows", "dimensions", "call", "npvec ms", "numpy-vector-store ms", "npvec x")
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -310,3 +311,23 @@ def markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 def _padded(line: Sequence[str], widths: Sequence[int], pad: Callable[[str, int], str]) -> str:
     first, *others = (str.ljust(line[0], widths[0]), *map(pad, line[1:], widths[1:]))
     return "  ".join([first, *others])
+
+
+def package_cells(record: Row) -> list[list[str]]:
+    return [
+        [
+            f"{record['added'] if line['call'].startswith('add') else record['rows']:,}",
+            f"{record['dimensions']:,}",
+            line["call"] + ("" if line["call"].startswith("add") else f", top_k={record['k']}"),
+            number(line["npvec_p50_s"] * 1e3),
+            number(line["original_p50_s"] * 1e3),
+            ratio(line["original_p50_s"], line["npvec_p50_s"]),
+        ]
+        for line in record["calls"]
+    ]
+
+
+def packaged(record: Row) -> str:
+    """The table of one case for the terminal."""
+    heading = f"\n{title(record)} ({record['description']})"
+    return f"{heading}\n\n{aligned([PACKAGE_HEADER, *package_cells(record)])}"

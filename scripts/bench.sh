@@ -48,4 +48,10 @@ if [ "$(cat "$venv/stamp" 2>/dev/null)" != "$stamp" ]; then
     make_environment >&2
     echo "$stamp" >"$venv/stamp"
 fi
+case " $* " in
+*" --python "*)
+    scripts/wheel.sh
+    install --no-deps --force-reinstall build/dist/npvec-*.whl
+    ;;
+esac
 PYTHONDONTWRITEBYTECODE=1 exec "$venv/bin/python" bench/run.py "$@"
