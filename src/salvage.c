@@ -65,6 +65,10 @@ void npv_part_mend(npv_part *part, const char *descr, unsigned axes, const uint6
     part->mended = part->found.sound = crc == member->crc;
 }
 
+npv_status npv_salvage_error(npv_status status, const npv_error *wrong, npv_error *error) {
+    return status == NPV_E_MEMORY ? npv_fail(error, status, "%s", wrong->message) : NPV_OK;
+}
+
 static npv_status read_header(npv_part *part, npv_error *error) {
     npv_part_reader reader;
     npv_status status = npv_part_open(part, &reader, error);
@@ -89,32 +93,38 @@ static npv_status look_at(npv_salvage *salvage, npv_part *part, npv_error *error
     if (!part->found.found)
         return NPV_OK;
     const npv_status status = read_header(part, &wrong);
-    if (status == NPV_E_MEMORY)
-        return npv_fail(error, status, "%s", wrong.message);
     if (status != NPV_OK)
         npv_found(salvage->findings, "%s: its header cannot be read: %s", part->name, wrong.message);
-    return NPV_OK;
+    return npv_salvage_error(status, &wrong, error);
 }
 
-/* The number that a sound scalar holds; `otherwise` without one. */
-static int64_t scalar(npv_part *part, int64_t otherwise) {
-    npv_part_reader reader;
-    unsigned char item[16];
-    int64_t value = otherwise;
-    if (!part->readable || !part->found.sound || part->header.axes != 0 || part->header.item_size > sizeof item ||
-        npv_part_open(part, &reader, NULL) != NPV_OK)
-        return otherwise;
-    const npv_source source = npv_part_source(&reader);
+static npv_status read_scalar(npv_source source, int64_t *value, npv_error *error) {
     npv_npy_header header;
-    if (npv_npy_read_header(source, &header, NULL) == NPV_OK &&
-        source.read(source.context, item, (size_t)header.item_size, NULL) == NPV_OK) {
-        if (header.kind == 'b')
-            value = item[0] != 0;
-        else if (npv_npy_integer(&header, item, &value, NULL) != NPV_OK)
-            value = otherwise;
+    unsigned char item[16];
+    npv_status status = npv_npy_read_header(source, &header, error);
+    if (status == NPV_OK && (header.axes != 0 || header.item_size > sizeof item))
+        return npv_fail(error, NPV_E_FORMAT, "expected a number, found an array");
+    if (status == NPV_OK)
+        status = source.read(source.context, item, (size_t)header.item_size, error);
+    if (status == NPV_OK && header.kind == 'b')
+        *value = item[0] != 0;
+    else if (status == NPV_OK)
+        status = npv_npy_integer(&header, item, value, error);
+    return status;
+}
+
+/* The number that a sound scalar holds; *value stays without one. */
+static npv_status scalar(npv_part *part, int64_t *value, npv_error *error) {
+    npv_part_reader reader;
+    npv_error wrong;
+    if (!part->readable || !part->found.sound)
+        return NPV_OK;
+    npv_status status = npv_part_open(part, &reader, &wrong);
+    if (status == NPV_OK) {
+        status = read_scalar(npv_part_source(&reader), value, &wrong);
+        npv_part_close(&reader);
     }
-    npv_part_close(&reader);
-    return value;
+    return npv_salvage_error(status, &wrong, error);
 }
 
 /* ------------------------------------------------------------------------------------------------------ Members -- */
@@ -126,34 +136,34 @@ static void take_bare_array(npv_salvage *salvage) {
     part->found.member = (npv_zip_member){{NULL, 0}, bytes, 0, 0, bytes.size, 0, false};
 }
 
-static void take_member(npv_salvage *salvage, npv_part *part, const npv_zip_member *member, bool sound) {
+static npv_status take_member(npv_salvage *salvage, npv_part *part, const npv_zip_member *member, bool sound,
+                              npv_error *error) {
     part->found = (npv_salvaged_member){*member, member->size, true, sound};
-    if (!sound)
-        part->found.sound = npv_zip_relocate(salvage->file.bytes, &part->found.member);
+    return sound ? NPV_OK : npv_zip_relocate(salvage->file.bytes, &part->found.member, &part->found.sound, error);
 }
 
 /* The members of a sound directory; all of them are checked, also those that mean nothing here. */
 static npv_status take_members(npv_salvage *salvage, const npv_zip *zip, npv_error *error) {
-    for (size_t i = 0; i < zip->count; i++) {
+    npv_status kept = NPV_OK;
+    for (size_t i = 0; i < zip->count && kept == NPV_OK; i++) {
         const npv_zip_member *const member = &zip->members[i];
         npv_error wrong = {.message = ""};
         char shown[NPV_SHOWN];
         const npv_status status = npv_zip_check(member, &wrong);
+        kept = npv_salvage_error(status, &wrong, error);
         npv_bytes_show(member->name, shown);
-        if (status == NPV_E_MEMORY)
-            return npv_fail(error, status, "%s", wrong.message);
         if (status != NPV_OK)
             npv_found(salvage->findings, "%s: at bytes %" PRIu64 " to %" PRIu64 ": %s", shown, member->offset,
                       member->offset + member->data.size - 1, wrong.message);
         size_t part = 0;
         while (part < NPV_PARTS && npv_zip_find(zip, NAMES[part]) != member)
             part++;
-        if (part < NPV_PARTS)
-            take_member(salvage, &salvage->parts[part], member, status == NPV_OK);
-        else
+        if (part == NPV_PARTS)
             npv_remark(salvage->findings, "%s: means nothing to npvec", shown);
+        else if (kept == NPV_OK)
+            kept = take_member(salvage, &salvage->parts[part], member, status == NPV_OK, error);
     }
-    return NPV_OK;
+    return kept;
 }
 
 static void say_member(npv_salvage *salvage, const npv_part *part) {
@@ -175,15 +185,16 @@ static void look_for_mark(npv_salvage *salvage) {
     salvage->mark_lost = !salvage->marked;
 }
 
-static void search_members(npv_salvage *salvage, const npv_error *why) {
+static npv_status search_members(npv_salvage *salvage, const npv_error *why, npv_error *error) {
     npv_salvaged_member found[NPV_PARTS];
     npv_found(salvage->findings, "%s", why->message);
-    npv_zip_salvage(salvage->file.bytes, NAMES, NPV_PARTS, found);
+    const npv_status status = npv_zip_salvage(salvage->file.bytes, NAMES, NPV_PARTS, found, error);
     for (size_t i = 0; i < NPV_PARTS; i++) {
         salvage->parts[i].found = found[i];
         say_member(salvage, &salvage->parts[i]);
     }
     look_for_mark(salvage);
+    return status;
 }
 
 static npv_status find_parts(npv_salvage *salvage, npv_error *error) {
@@ -197,10 +208,8 @@ static npv_status find_parts(npv_salvage *salvage, npv_error *error) {
     npv_status status = npv_zip_open(bytes, &zip, &wrong);
     if (status == NPV_E_MEMORY)
         return npv_fail(error, status, "%s", wrong.message);
-    if (status != NPV_OK) {
-        search_members(salvage, &wrong);
-        return NPV_OK;
-    }
+    if (status != NPV_OK)
+        return search_members(salvage, &wrong, error);
     status = take_members(salvage, &zip, error);
     salvage->marked = npv_archive_parse_mark(zip.comment, &salvage->mark);
     salvage->mark_lost = !salvage->marked && zip.comment.size > 0;
@@ -208,21 +217,35 @@ static npv_status find_parts(npv_salvage *salvage, npv_error *error) {
     return status;
 }
 
+/* Reads a header that others depend on; what is wrong with it is said later. */
+static npv_status read_early(npv_part *part, npv_error *error) {
+    npv_error wrong;
+    return part->found.found ? npv_salvage_error(read_header(part, &wrong), &wrong, error) : NPV_OK;
+}
+
 /* Headers that npvec wrote are known but for what they count, and that other parts tell. */
-static void mend_headers(npv_salvage *salvage) {
+static npv_status mend_vectors(npv_salvage *salvage, npv_error *error) {
+    npv_part *const parts = salvage->parts, *const vectors = &parts[NPV_PART_VECTORS];
+    const uint64_t head = NPV_NPY_WRITTEN_HEADER;
+    int64_t dimensions = 0;
+    npv_status status = read_early(&parts[NPV_PART_DIMENSIONS], error);
+    if (status == NPV_OK)
+        status = scalar(&parts[NPV_PART_DIMENSIONS], &dimensions, error);
+    const uint64_t row = dimensions > 0 && dimensions <= NPV_MAX_DIMENSIONS ? (uint64_t)dimensions * 4 : 0;
+    if (row > 0 && vectors->found.claimed >= head)
+        npv_part_mend(vectors, "<f4", 2, (const uint64_t[]){(vectors->found.claimed - head) / row, row / 4});
+    return status == NPV_OK ? read_early(vectors, error) : status;
+}
+
+static npv_status mend_headers(npv_salvage *salvage, npv_error *error) {
     npv_part *const parts = salvage->parts, *const vectors = &parts[NPV_PART_VECTORS];
     const uint64_t head = NPV_NPY_WRITTEN_HEADER;
     npv_part_mend(&parts[NPV_PART_VERSION], "<i8", 0, NULL);
     npv_part_mend(&parts[NPV_PART_DIMENSIONS], "<i8", 0, NULL);
     npv_part_mend(&parts[NPV_PART_NORMALIZE], "|b1", 0, NULL);
-    if (read_header(&parts[NPV_PART_DIMENSIONS], NULL) == NPV_OK) {
-        const int64_t dimensions = scalar(&parts[NPV_PART_DIMENSIONS], 0);
-        const uint64_t row = dimensions > 0 && dimensions <= NPV_MAX_DIMENSIONS ? (uint64_t)dimensions * 4 : 0;
-        if (row > 0 && vectors->found.claimed >= head)
-            npv_part_mend(vectors, "<f4", 2, (const uint64_t[]){(vectors->found.claimed - head) / row, row / 4});
-    }
-    if (!vectors->found.found || read_header(vectors, NULL) != NPV_OK || vectors->header.axes != 2)
-        return;
+    const npv_status status = mend_vectors(salvage, error);
+    if (status != NPV_OK || !vectors->readable || vectors->header.axes != 2)
+        return status;
     const uint64_t rows = vectors->header.shape[0], ids = parts[NPV_PART_IDS].found.claimed;
     npv_part_mend(&parts[NPV_PART_METADATA], "|O", 1, &rows);
     if (rows > 0 && ids > head) {
@@ -230,6 +253,7 @@ static void mend_headers(npv_salvage *salvage) {
         snprintf(descr, sizeof descr, "<U%" PRIu64, (ids - head) / rows / 4);
         npv_part_mend(&parts[NPV_PART_IDS], descr, 1, &rows);
     }
+    return NPV_OK;
 }
 
 /* ------------------------------------------------------------------------------------------------------ Vectors -- */
@@ -291,36 +315,34 @@ static npv_status load_vectors(npv_salvage *salvage, uint64_t *rows, npv_error *
 }
 
 /* What the file says, or what most of its rows are. */
-static bool normalizes(npv_salvage *salvage, const double *lengths, uint64_t rows) {
-    const int64_t said = scalar(&salvage->parts[NPV_PART_NORMALIZE], -1);
+static npv_status normalizes(npv_salvage *salvage, const double *lengths, uint64_t rows, npv_error *error) {
+    int64_t said = -1;
     uint64_t unit = 0;
+    const npv_status status = scalar(&salvage->parts[NPV_PART_NORMALIZE], &said, error);
     for (uint64_t row = 0; row < rows; row++)
         unit += fabs(lengths[row] - 1) <= UNIT_TOLERANCE;
-    if (said >= 0)
-        return said != 0;
     const bool whole = salvage->parts[NPV_PART_VECTORS].found.sound && !salvage->marked;
-    return whole ? unit == rows : unit > rows / 2;
+    const bool looks = whole ? unit == rows : unit > rows / 2;
+    salvage->store->normalize = said >= 0 ? said != 0 : looks;
+    return status;
 }
 
-/* A row of a sound file from elsewhere is scaled when such a file is opened, and so here. */
-static bool check_row(npv_salvage *salvage, uint64_t row, double length, npv_error *error) {
+/* A row of a sound file from elsewhere is scaled when such a file is opened, and so here. NPV_E_FORMAT: it is lost. */
+static npv_status check_row(npv_salvage *salvage, uint64_t row, double length, npv_error *error) {
     npv_store *const store = salvage->store;
     const size_t dimensions = store->dimensions;
     float *const x = (float *)(void *)store->vectors.data + row * dimensions;
-    if (!isfinite(length)) {
-        npv_fail_not_finite(error, NPV_E_FORMAT, "row", row, x, dimensions);
-        return false;
-    }
+    if (!isfinite(length))
+        return npv_fail_not_finite(error, NPV_E_FORMAT, "row", row, x, dimensions);
     if (!store->normalize || fabs(length - 1) <= UNIT_TOLERANCE)
-        return true;
-    if (length > 0 && !salvage->marked && salvage->parts[NPV_PART_VECTORS].found.sound &&
-        npv_array_make_private(&store->vectors, (size_t)row * dimensions * 4, (size_t)(row + 1) * dimensions * 4,
-                               NULL) == NPV_OK) {
+        return NPV_OK;
+    if (!(length > 0) || salvage->marked || !salvage->parts[NPV_PART_VECTORS].found.sound)
+        return npv_fail(error, NPV_E_FORMAT, "row %" PRIu64 ": expected a vector of length 1, found %g", row, length);
+    const npv_status status = npv_array_make_private(&store->vectors, (size_t)row * dimensions * 4,
+                                                     (size_t)(row + 1) * dimensions * 4, error);
+    if (status == NPV_OK)
         store->kernels->scale_row(x, dimensions, length, x);
-        return true;
-    }
-    npv_fail(error, NPV_E_FORMAT, "row %" PRIu64 ": expected a vector of length 1, found %g", row, length);
-    return false;
+    return status;
 }
 
 static npv_status check_rows(npv_salvage *salvage, uint64_t rows, uint64_t *lost, npv_error *error) {
@@ -329,13 +351,14 @@ static npv_status check_rows(npv_salvage *salvage, uint64_t rows, uint64_t *lost
     const bool sound = salvage->parts[NPV_PART_VECTORS].found.sound;
     uint64_t bad = 0;
     store->rows = rows;
-    const npv_status status = npv_store_lengths(store, &lengths, error);
-    if (status != NPV_OK)
-        return status;
-    store->normalize = normalizes(salvage, lengths, rows);
-    for (uint64_t row = 0; row < rows; row++) {
+    npv_status status = npv_store_lengths(store, &lengths, error);
+    if (status == NPV_OK)
+        status = normalizes(salvage, lengths, rows, error);
+    for (uint64_t row = 0; row < rows && status == NPV_OK; row++) {
         npv_error wrong = {.message = ""};
-        if (check_row(salvage, row, lengths[row], &wrong))
+        const npv_status found = check_row(salvage, row, lengths[row], &wrong);
+        status = npv_salvage_error(found, &wrong, error);
+        if (found == NPV_OK || status != NPV_OK)
             continue;
         npv_bit_set(lost, row);
         if (bad++ < 20)
@@ -343,13 +366,13 @@ static npv_status check_rows(npv_salvage *salvage, uint64_t rows, uint64_t *lost
     }
     if (bad > 20)
         npv_remark(salvage->findings, "%s: and %" PRIu64 " rows more", NAMES[NPV_PART_VECTORS], bad - 20);
-    if (!sound && bad < rows)
+    if (!sound && bad < rows && status == NPV_OK)
         npv_remark(salvage->findings,
                    "%s: %" PRIu64 " rows can be read, but which of them are as they were cannot be told",
                    NAMES[NPV_PART_VECTORS], rows - bad);
     npv_array_free(&store->lengths);
     store->lengths_known = store->zero_rows = 0;
-    return NPV_OK;
+    return status;
 }
 
 /* --------------------------------------------------------------------------------------------------------- Rows -- */
@@ -468,7 +491,8 @@ npv_status npv_salvage_archive(const char *path, npv_findings *findings, npv_sal
     if (!has_anything(salvage))
         return npv_fail(error, NPV_E_FORMAT, "%s: expected an .npz or .npy file, found nothing of one", path);
     status = compare_with_opening(salvage, error);
-    mend_headers(salvage);
+    if (status == NPV_OK)
+        status = mend_headers(salvage, error);
     for (size_t i = 0; i < NPV_PARTS && status == NPV_OK; i++)
         status = look_at(salvage, &salvage->parts[i], error);
     if (status != NPV_OK)

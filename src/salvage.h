@@ -53,6 +53,9 @@ npv_status npv_salvage_journal(const char *path, npv_salvage *salvage, bool *aga
 npv_status npv_salvage_metadata(npv_salvage *salvage, npv_error *error);
 npv_status npv_salvage_ids(npv_salvage *salvage, npv_error *error);
 
+/* Want of memory is an error; whatever else is wrong with what was read is the file's, and none. */
+npv_status npv_salvage_error(npv_status status, const npv_error *wrong, npv_error *error);
+
 /* Reads the part from its first byte, with the header that it must have had. */
 typedef struct npv_part_reader {
     npv_part *part;

@@ -8,11 +8,6 @@
 #include "npz/pickle.h"
 #include "salvage.h"
 
-/* Errors of memory are ours; others are the file's. */
-static npv_status only_memory(npv_status status, const npv_error *wrong, npv_error *error) {
-    return status == NPV_E_MEMORY ? npv_fail(error, status, "%s", wrong->message) : NPV_OK;
-}
-
 /* ---------------------------------------------------------------------------------------------------- Documents -- */
 
 #define BLOCK ((size_t)65536)
@@ -21,23 +16,24 @@ static npv_status only_memory(npv_status status, const npv_error *wrong, npv_err
 static npv_status read_data(npv_part *part, npv_buffer *data, npv_error *error) {
     npv_part_reader reader;
     npv_npy_header header;
+    npv_error wrong;
     npv_status status = npv_part_open(part, &reader, error);
     if (status != NPV_OK)
         return status;
     const npv_source source = npv_part_source(&reader);
-    bool more = npv_npy_read_header(source, &header, NULL) == NPV_OK;
+    npv_status read = npv_npy_read_header(source, &header, &wrong);
     /* What is damaged is read byte by byte at its end: deflated bytes are good up to the damage. */
-    for (size_t step = BLOCK; more && status == NPV_OK && step > 0;) {
+    for (size_t step = BLOCK; read == NPV_OK && status == NPV_OK && step > 0;) {
         const uint64_t left = part->found.member.size - reader.zip.done;
         const size_t size = left < step ? (size_t)left : step;
         status = npv_buffer_reserve(data, size > 0 ? size : 1, error);
         if (status != NPV_OK || size == 0)
             break;
-        more = source.read(source.context, data->data + data->size, size, NULL) == NPV_OK;
-        data->size += more ? size : 0;
+        read = source.read(source.context, data->data + data->size, size, &wrong);
+        data->size += read == NPV_OK ? size : 0;
     }
     npv_part_close(&reader);
-    return status;
+    return status == NPV_OK ? npv_salvage_error(read, &wrong, error) : status;
 }
 
 static npv_status read_documents(npv_salvage *salvage, npv_part *part, npv_bytes pickle, npv_error *error) {
@@ -51,7 +47,7 @@ static npv_status read_documents(npv_salvage *salvage, npv_part *part, npv_bytes
         npv_found(salvage->findings, "%s: %s", part->name, wrong.message);
     else
         npv_remark(salvage->findings, "%s: %s", part->name, wrong.message);
-    status = only_memory(status, &wrong, error);
+    status = npv_salvage_error(status, &wrong, error);
     return status == NPV_OK ? npv_pickle_salvage(pickle, rows, &store->documents, error) : status;
 }
 
@@ -95,11 +91,15 @@ static npv_status read_records(npv_salvage *salvage, npv_part *part, npv_source 
     npv_status status = npv_array_grow(&store->records, (size_t)store->rows * size + 1, error);
     if (status != NPV_OK)
         return status;
-    bool more = npv_npy_read_header(source, &header, NULL) == NPV_OK;
+    npv_status read = npv_npy_read_header(source, &header, &wrong);
     for (uint64_t row = 0; row < store->rows; row++) {
         unsigned char *const record = store->records.data + row * size;
-        more = more && row < header.shape[0] && source.read(source.context, record, size, NULL) == NPV_OK;
-        if (more && npv_record_check_texts(&store->schema, record, 1, NPV_E_FORMAT, &wrong) == NPV_OK)
+        if (read == NPV_OK && row < header.shape[0])
+            read = source.read(source.context, record, size, &wrong);
+        if (npv_salvage_error(read, &wrong, error) != NPV_OK)
+            return NPV_E_MEMORY;
+        if (read == NPV_OK && row < header.shape[0] &&
+            npv_record_check_texts(&store->schema, record, 1, NPV_E_FORMAT, &wrong) == NPV_OK)
             continue;
         memset(record, 0, size);
         if (salvage->partial++ < 20)
@@ -121,7 +121,7 @@ static npv_status load_records(npv_salvage *salvage, npv_part *part, npv_error *
     if (status != NPV_OK) {
         npv_found(salvage->findings, "%s: records cannot be read: %s", part->name, wrong.message);
         salvage->partial = store->rows;
-        return only_memory(status, &wrong, error);
+        return npv_salvage_error(status, &wrong, error);
     }
     store->metadata = NPV_METADATA_TYPED;
     status = npv_part_open(part, &reader, error);
@@ -190,7 +190,7 @@ npv_status npv_salvage_ids(npv_salvage *salvage, npv_error *error) {
     }
     if (status != NPV_OK)
         npv_found(salvage->findings, "%s: %s", part->name, wrong.message);
-    status = only_memory(status, &wrong, error);
+    status = npv_salvage_error(status, &wrong, error);
     npv_ids_free(ids);
     npv_ids_init(ids);
     if (status == NPV_OK)

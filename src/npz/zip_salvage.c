@@ -43,11 +43,20 @@ static uint64_t find_data(npv_bytes bytes, const npv_zip_header *header) {
     return said;
 }
 
-/* The better one of what is known and what this header says. Returns where the member ends, if it is a whole one. */
-static uint64_t consider(npv_bytes bytes, const npv_zip_header *header, npv_salvaged_member *best) {
+static npv_status check_found(npv_salvaged_member *found, npv_error *error) {
+    npv_error wrong;
+    const npv_status status = npv_zip_check(&found->member, &wrong);
+    found->sound = status == NPV_OK;
+    return status == NPV_E_MEMORY ? npv_fail(error, status, "%s", wrong.message) : NPV_OK;
+}
+
+/* The better one of what is known and what this header says. *end is where the member ends, if it is a whole one, or 0. */
+static npv_status consider(npv_bytes bytes, const npv_zip_header *header, npv_salvaged_member *best, uint64_t *end,
+                           npv_error *error) {
+    *end = 0;
     if (header->offset >= bytes.size || header->size > SIZE_MAX ||
         (header->method != 0 && header->method != Z_DEFLATED))
-        return 0;
+        return NPV_OK;
     const uint64_t at = find_data(bytes, header);
     const uint64_t room = at < bytes.size ? bytes.size - at : 0;
     const bool whole = header->compressed <= room;
@@ -61,20 +70,21 @@ static uint64_t consider(npv_bytes bytes, const npv_zip_header *header, npv_salv
                                     .crc = header->crc,
                                     .deflated = deflated};
     if (room == 0)
-        return 0;
+        return NPV_OK;
     if (!deflated)
         found.member.size = found.member.data.size;
-    found.sound =
-        whole && (deflated || header->compressed == header->size) && npv_zip_check(&found.member, NULL) == NPV_OK;
+    if (whole && (deflated || header->compressed == header->size) && check_found(&found, error) != NPV_OK)
+        return NPV_E_MEMORY;
     if (!best->found || (found.sound && !best->sound) ||
         (!best->sound && found.member.data.size > best->member.data.size))
         *best = found;
-    const uint64_t end = at + header->compressed;
-    const bool followed = whole && bytes.size - end >= 2 && memcmp(bytes.data + end, "PK", 2) == 0;
-    return found.sound || followed ? end : 0;
+    const uint64_t behind = at + header->compressed;
+    if (found.sound || (whole && bytes.size - behind >= 2 && memcmp(bytes.data + behind, "PK", 2) == 0))
+        *end = behind;
+    return NPV_OK;
 }
 
-bool npv_zip_relocate(npv_bytes bytes, npv_zip_member *member) {
+npv_status npv_zip_relocate(npv_bytes bytes, npv_zip_member *member, bool *found_it, npv_error *error) {
     const npv_zip_header header = {.method = member->deflated ? Z_DEFLATED : 0,
                                    .crc = member->crc,
                                    .compressed = member->data.size,
@@ -82,10 +92,12 @@ bool npv_zip_relocate(npv_bytes bytes, npv_zip_member *member) {
                                    .offset = member->start,
                                    .name = member->name};
     npv_salvaged_member found = {.found = false};
-    consider(bytes, &header, &found);
+    uint64_t end;
+    const npv_status status = consider(bytes, &header, &found, &end, error);
     if (found.sound)
         *member = found.member;
-    return found.sound;
+    *found_it = found.sound;
+    return status;
 }
 
 static size_t find_name(npv_bytes name, const char *const *names, size_t count) {
@@ -95,14 +107,16 @@ static size_t find_name(npv_bytes name, const char *const *names, size_t count) 
     return i;
 }
 
-void npv_zip_salvage(npv_bytes bytes, const char *const *names, size_t count, npv_salvaged_member *found) {
+npv_status npv_zip_salvage(npv_bytes bytes, const char *const *names, size_t count, npv_salvaged_member *found,
+                           npv_error *error) {
+    npv_status status = NPV_OK;
     memset(found, 0, count * sizeof *found);
-    for (uint64_t at = 0; at + 4 <= bytes.size; at++) {
+    for (uint64_t at = 0; at + 4 <= bytes.size && status == NPV_OK; at++) {
         const unsigned char *const next = memchr(bytes.data + at, 'P', bytes.size - (size_t)at);
         npv_zip_header header;
-        uint64_t entry;
+        uint64_t entry, end;
         if (next == NULL)
-            return;
+            break;
         at = entry = (uint64_t)(next - bytes.data);
         const bool local = npv_zip_read_local(bytes, at, bytes.size, &header);
         if (!local && npv_zip_read_entry(bytes, &entry, bytes.size, &header, NULL) != NPV_OK)
@@ -110,8 +124,9 @@ void npv_zip_salvage(npv_bytes bytes, const char *const *names, size_t count, np
         const size_t i = find_name(header.name, names, count);
         if (i == count || (found[i].found && found[i].sound))
             continue;
-        const uint64_t end = consider(bytes, &header, &found[i]);
+        status = consider(bytes, &header, &found[i], &end, error);
         if (local && end > at) /* what a member holds may look like an archive */
             at = end - 1;
     }
+    return status;
 }
