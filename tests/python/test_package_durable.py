@@ -388,3 +388,45 @@ def test_searches_go_on_while_another_thread_refreshes(tmp_path):
 
     in_threads(write, read, read)
     assert contents(reader) == contents(writer)
+
+
+def test_changes_and_refreshes_leave_no_memory_behind(tmp_path):
+    writer = filled(tmp_path / "a.npz")
+    reader = VectorStore.open(tmp_path / "a.npz")
+
+    def call(turn):
+        writer.upsert(VECTORS[:2], [{"n": 1, "tags": ["a"]}, None], ids=["0", "1"])
+        writer.upsert(VECTORS[:1], ids=["more"])
+        writer.delete(["more"])
+        with pytest.raises(ValueError):
+            writer.add(VECTORS[:1], [{"n": (1,)}])
+        assert reader.refresh() > 0 and reader.get(0)[1] == {"n": 1, "tags": ["a"]}
+        assert len(reader.search(VECTORS[0], 2, -1, where="n = 1")) == 1
+        assert reader.refresh() == 0 and reader.vectors.shape[1] == 4
+        if turn % 20 == 0:
+            writer.save()  # deleted rows go: the next refresh renumbers
+
+    for turn in range(21):
+        call(turn)
+    gc.collect()
+    blocks = sys.getallocatedblocks()
+    for turn in range(200):
+        call(turn)
+    gc.collect()
+    assert sys.getallocatedblocks() - blocks < 150
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc")
+def test_closed_stores_hold_no_files(tmp_path):
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(5):
+        writer = filled(tmp_path / "a.npz")
+        reader = VectorStore.open(tmp_path / "a.npz")
+        writer.upsert(VECTORS[:1], ids=["0"])
+        reader.refresh()
+        writer.save()
+        reader.refresh()
+        writer.delete(["0", "1", "2"])
+        writer.close()
+        reader.close()
+    assert len(os.listdir("/proc/self/fd")) == before
