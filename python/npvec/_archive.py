@@ -8,12 +8,14 @@ writes.
 
 import os
 import stat
-import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import zipfile  # else by those who need it: it takes as long as all of this package
 
 _ALIGNMENT = 64
 _PADDING_ID = 0x564E
@@ -46,8 +48,10 @@ def read(path: Path) -> Archive:
     return Archive(vectors, metadata, ids, normalize)
 
 
-def _member(file: BinaryIO, name: str, array: npt.NDArray[Any], compress: bool) -> tuple[zipfile.ZipInfo, bool]:
+def _member(file: BinaryIO, name: str, array: npt.NDArray[Any], compress: bool) -> "tuple[zipfile.ZipInfo, bool]":
     """The header of a member that begins here, padded so that a stored array is aligned, and whether it is large."""
+    import zipfile
+
     info = zipfile.ZipInfo(name)
     info.compress_type = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
     large = array.dtype.hasobject or array.nbytes >= 1 << 31
@@ -58,6 +62,8 @@ def _member(file: BinaryIO, name: str, array: npt.NDArray[Any], compress: bool) 
 
 
 def _write_members(file: BinaryIO, members: dict[str, npt.NDArray[Any]], compress: bool) -> None:
+    import zipfile
+
     with zipfile.ZipFile(file, "w") as archive:
         for name, array in members.items():
             info, large = _member(file, f"{name}.npy", array, compress and array.ndim > 0)
