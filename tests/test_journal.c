@@ -332,6 +332,38 @@ static void changes_of_any_size_come_back(void **state) {
     npv_close(store);
 }
 
+/* The same rows are replaced again and again: in the journal that is counted, and in the archive that is forgotten. */
+static void rounds_of_the_same_changes_leave_no_trace_when_saved(void **state) {
+    (void)state;
+    uint64_t sizes[2] = {0, 0};
+    for (int i = 0; i < 2; i++) {
+        const int rounds = i == 0 ? 1 : 100;
+        model m;
+        model_init(&m, 33, MODEL_DOCUMENTS);
+        npv_store *store = model_open(&m, path, NPV_DURABILITY_OS);
+        model_add(&m, store, 20);
+        model_save(&m, store, NULL);
+        const uint64_t empty = size_of(journal);
+        uint64_t one = 0;
+        for (int round = 0; round < rounds; round++) {
+            model again = model_copy(&m); /* with the same numbers to come */
+            model_upsert(&again, store, 5, true);
+            model_free(&again);
+            one = round == 0 ? size_of(journal) - empty : one;
+        }
+        assert_int_equal(size_of(journal), empty + (uint64_t)rounds * one);
+        npv_error error = {0};
+        must(npv_save(store, NULL, NULL, &error), &error);
+        assert_int_equal(size_of(journal), empty);
+        sizes[i] = size_of(path);
+        npv_close(store);
+        assert_false(exists(journal));
+        model_free(&m);
+        unlink(path);
+    }
+    assert_int_equal(sizes[1], sizes[0]);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -340,6 +372,7 @@ int main(void) {
         TEST(changes_of_any_size_come_back),
         TEST(a_store_made_in_memory_gets_its_journal_when_it_is_saved),
         TEST(a_journal_that_outgrows_its_archive_is_folded),
+        TEST(rounds_of_the_same_changes_leave_no_trace_when_saved),
         TEST(documents_change_without_vectors),
         TEST(scaled_vectors_keep_their_bits),
         TEST(files_from_elsewhere_take_a_journal),
