@@ -260,6 +260,8 @@ npv_status npv_json_to_fragment(const char *json, npv_buffer *fragment, npv_erro
     reader r = {
         .lexer = npv_json_start(text, "", error), .fragment = fragment, .start = fragment->size, .error = error};
     npv_status status = check_text(text, error);
+    if (status == NPV_OK) /* most documents take about as many bytes as their text: one allocation instead of some */
+        status = npv_buffer_reserve(fragment, text.size + text.size / 8 + 64, error);
     if (status == NPV_OK)
         status = npv_json_advance(&r.lexer);
     if (status == NPV_OK)
