@@ -94,9 +94,9 @@ typedef struct hit_maker {
     PyObject *objects;  /* an array of what is in memory, or None */
 } hit_maker;
 
-static PyObject *metadata_of(const hit_maker *maker, PyObject *row) {
+static PyObject *metadata_of(const hit_maker *maker, uint64_t number, PyObject *row) {
     if (maker->objects != Py_None) {
-        PyObject *const object = PyObject_GetItem(maker->objects, row);
+        PyObject *const object = PySequence_GetItem(maker->objects, (Py_ssize_t)number);
         if (object != maker->state->unread)
             return object;
         Py_DECREF(object);
@@ -121,7 +121,7 @@ static PyObject *make_object(const hit_maker *maker, PyObject *row, PyObject *sc
 static PyObject *make_hit(const hit_maker *maker, npv_hit found) {
     PyObject *const row = PyLong_FromUnsignedLongLong(found.row);
     PyObject *const score = PyFloat_FromDouble(found.score);
-    PyObject *const metadata = row == NULL ? NULL : metadata_of(maker, row);
+    PyObject *const metadata = row == NULL ? NULL : metadata_of(maker, found.row, row);
     PyObject *hit = NULL;
     if (row != NULL && score != NULL && metadata != NULL)
         hit = maker->type == NULL ? PyTuple_Pack(3, row, score, metadata) : make_object(maker, row, score, metadata);
