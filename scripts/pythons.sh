@@ -21,10 +21,11 @@ quietly() {
     exit 1
 }
 
+# Where the newest NumPy has no wheel, an older one does as well.
 pip() {
     environment=$1
     shift
-    quietly "$work/$environment/bin/python" -m pip install --disable-pip-version-check "$@"
+    quietly "$work/$environment/bin/python" -m pip install --disable-pip-version-check --only-binary numpy "$@"
 }
 
 found() {
@@ -62,8 +63,7 @@ test_with() {
     3.10 | *t) set -- build/dist/npvec-*.tar.gz ;;
     *) set -- "$work"/wheel/npvec-*.whl ;;
     esac
-    # Where the newest NumPy has no wheel, an older one does as well.
-    pip "$tag" --prefer-binary "$1"
+    pip "$tag" "$1"
     # shellcheck disable=SC2046 # a list of words
     pip "$tag" $(grep -E '^(pytest|numpy>)' tests/python/requirements.txt)
     [ "$tag" = 3.10 ] || pip "$tag" "$(sed -n 's/^\(numpy-vector-store[^;]*\);.*/\1/p' tests/python/requirements.txt)"
@@ -84,7 +84,7 @@ install_by() {
     printf 'pythons: %s install .: ' "$1"
     name=$1
     shift
-    quietly "$@" .
+    quietly "$@" --only-binary numpy .
     sed -n '/^## In Python$/,/^## With/p' README.md | sed -n '/^```python$/,/^```$/p' | sed '/^```/d' \
         >"$work/$name/readme.py"
     (cd "$work/$name" && bin/python -W error readme.py | tail -n 1)

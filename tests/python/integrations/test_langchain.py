@@ -136,6 +136,16 @@ def test_a_path_without_a_file_is_where_it_is_saved(tmp_path):
         NpvecVectorStore.from_texts(["one"], Table()).save()
 
 
+def test_a_store_with_durability_keeps_changes_as_they_are_made(tmp_path):
+    rows = VectorStore(3, tmp_path / "a.npz", durability="os")
+    writer = NpvecVectorStore(Table(), store=rows)
+    writer.add_texts(["one", "two"], ids=["1", "2"])
+    writer.delete(["2"])
+    reader = NpvecVectorStore(Table(), path=tmp_path / "a.npz")
+    assert [document.id for document in reader.similarity_search("two")] == ["1"]
+    rows.close()
+
+
 def test_stores_made_elsewhere_have_another_key_and_no_ids():
     rows = VectorStore(3)
     rows.add([[1, 0, 0], [0, 1, 0]], [{"body": "one", "text": "own"}, {"n": 2}])
