@@ -151,6 +151,35 @@ def test_a_child_searches_on():
     assert run(print_twice) == "done\n"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_children_that_are_made_while_threads_search():
+    program = """
+        import os, threading, warnings, numpy as np, npvec
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 and later say that it is dangerous
+        vectors = np.random.default_rng(1).standard_normal((40000, 128))
+        store, stop = npvec.VectorStore(128), threading.Event()
+        store.add(vectors, range(40000))
+        expected = store.cosine_search(vectors[5])
+        def search():
+            while not stop.is_set():
+                assert store.cosine_search(vectors[5]) == expected
+        threads = [threading.Thread(target=search) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for _ in range(5):
+            child = os.fork()
+            if child == 0:
+                store.add(vectors[:1] + 1, ["child's"])
+                os._exit(store.cosine_search(vectors[5]) != expected)
+            assert os.waitpid(child, 0)[1] == 0
+        stop.set()
+        for thread in threads:
+            thread.join()
+        print(len(store))
+    """
+    assert run(program) == "40000\n"
+
+
 @pytest.mark.parametrize("durability", ["off", "disk"])
 def test_the_interpreter_ends_with_open_stores(tmp_path, durability):
     """Which is said on the command line; what it did not save is in the journal if it has one."""
