@@ -109,6 +109,7 @@ typedef struct npv_error {
 #define NPV_MAX_DOCUMENT_BYTES 16777216 /* one document, as JSON and as stored */
 #define NPV_MAX_DOCUMENT_DEPTH 128      /* arrays and objects inside one another */
 #define NPV_MAX_INTEGER_BYTES 1024      /* an integer in a document: 2,465 digits */
+#define NPV_MAX_OBJECT_BYTES 1073741824 /* one object beside a document (npv_batch) */
 #define NPV_MAX_THREADS 64
 #define NPV_MAX_ID_BYTES 512          /* one id, in UTF-8 */
 #define NPV_MAX_FIELDS 1024           /* typed fields of a store */
@@ -277,6 +278,8 @@ typedef struct npv_info {
     uint64_t generation;       /* of the archive: 1 more at each npv_save; 0: npvec has not written it */
     uint64_t journal_bytes;    /* of the journal, as far as it is in this store; 0: it has none */
     char journal_note[160];    /* what of a journal was passed over, and why; or "" */
+    int objects;               /* 1: rows may have objects (npv_get_object). Of a file that npvec wrote O(1), too */
+    int reserved;              /* 0 */
 } npv_info;
 
 /* Fills *info. O(1), but for the first call on a file with ids, which reads these. */
@@ -328,16 +331,30 @@ NPV_API npv_status npv_repair(const char *from, const char *to, npv_report *repo
 
 /* -------------------------------------------------------------------------------------------------------- Rows -- */
 
+/* Bytes that a row keeps beside its document; `data` NULL: it has none. */
+typedef struct npv_object {
+    const void *data;
+    size_t size;
+} npv_object;
+
 typedef struct npv_batch {
     size_t size;                  /* sizeof(npv_batch) */
     size_t count;                 /* rows to add */
     const float *vectors;         /* count x dimensions; npv_upsert: NULL keeps those of the rows */
     const char *const *documents; /* count JSON texts, each NULL for a row without one; or NULL: no row has one */
     const char *const *ids;       /* count ids, each NULL for a row without one; or NULL: no row has one */
-    const void *records; /* of a store with typed fields: count records (npv_get_schema), or NULL: `documents` */
+    const void *records;       /* of a store with typed fields: count records (npv_get_schema), or NULL: `documents` */
+    const npv_object *objects; /* count pickles of what the rows are in Python; or NULL: no row has one. See below */
 } npv_batch;
 
-#define NPV_BATCH_INIT {sizeof(npv_batch), 0, NULL, NULL, NULL, NULL}
+#define NPV_BATCH_INIT {sizeof(npv_batch), 0, NULL, NULL, NULL, NULL, NULL}
+
+/*
+ * Objects are for what JSON cannot say: a date, an instance of a class. The library carries their bytes, in memory, in
+ * the journal and in the file, and neither runs them nor looks into them; filters and npv_get_document see the document
+ * beside them, which says of the object what JSON can. Who unpickles the file, as np.load does if it is allowed to, gets
+ * the object in place of the document, and runs what its pickle names. A store with typed fields takes none.
+ */
 
 /*
  * Adds the rows of `batch`, all or none; they get consecutive row numbers, the first of which is stored in *first_row
@@ -413,10 +430,14 @@ NPV_API npv_status npv_get_fields(npv_store *store, uint64_t row, const char *co
                                   char **json, npv_error *error);
 
 /*
- * One document with the types that JSON cannot spell, as a pickle (protocol 4) in *pickle, which is the caller's:
+ * One document with the types that JSON cannot spell, without its object, as a pickle (protocol 4) in *pickle, which is the caller's:
  * npv_free it. It is data that calls nothing but NumPy's constructors of scalars. *pickle is NULL for a row without a document.
  */
 NPV_API npv_status npv_get_pickle(npv_store *store, uint64_t row, unsigned char **pickle, size_t *pickle_size,
+                                  npv_error *error);
+
+/* A row's object: as npv_batch had it, in *object, which is the caller's: npv_free it. NULL for a row without one. */
+NPV_API npv_status npv_get_object(npv_store *store, uint64_t row, unsigned char **object, size_t *object_size,
                                   npv_error *error);
 
 /* The row with this id. NPV_E_NOT_FOUND if there is none. O(1). */

@@ -108,6 +108,7 @@ static npv_status load(npv_store *store, const char *path, npv_archive *archive,
         return status;
     store->rows = facts->rows;
     store->metadata = facts->metadata;
+    store->documents.objects = facts->objects;
     store->mark = facts->mark;
     if (facts->marked)
         store->normalize = facts->normalize == NPV_NORMALIZE_ON;

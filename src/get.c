@@ -102,6 +102,36 @@ npv_status npv_get_pickle(npv_store *store, uint64_t row, unsigned char **pickle
     return status;
 }
 
+static npv_status get_object(npv_store *store, uint64_t row, npv_buffer *object, npv_error *error) {
+    npv_status status = npv_store_check_row(store, row, error);
+    if (status == NPV_OK)
+        status = npv_store_load_metadata(store, error);
+    if (status != NPV_OK || store->metadata != NPV_METADATA_DOCUMENTS)
+        return status;
+    const npv_bytes found = npv_documents_object(&store->documents, (size_t)row);
+    if (found.data == NULL)
+        return NPV_OK;
+    status = npv_buffer_reserve(object, found.size + 1, error); /* not NULL, even without bytes */
+    return status == NPV_OK ? npv_buffer_append(object, found.data, found.size, error) : status;
+}
+
+npv_status npv_get_object(npv_store *store, uint64_t row, unsigned char **object, size_t *object_size,
+                          npv_error *error) {
+    if (store == NULL || object == NULL || object_size == NULL)
+        return npv_fail(error, NPV_E_ARGUMENT, "npv_get_object: expected a store and places, found NULL");
+    npv_buffer bytes = {0};
+    npv_store_lock_for_reading(store);
+    const npv_status status = get_object(store, row, &bytes, error);
+    npv_store_unlock(store);
+    if (status == NPV_OK) {
+        *object = bytes.data;
+        *object_size = bytes.size;
+    } else {
+        free(bytes.data);
+    }
+    return status;
+}
+
 /* Appends one field of a document to the dict of those that were asked for. */
 static npv_status project(const npv_store *store, npv_bytes document, const char *field, npv_buffer *fields,
                           npv_error *error) {

@@ -20,6 +20,7 @@ npv_status npv_store_load_metadata(npv_store *store, npv_error *error) {
     npv_status status = NPV_OK;
     pthread_mutex_lock(&store->lazy);
     if (store->metadata_waits) {
+        store->documents.objects = false;
         status = store->metadata == NPV_METADATA_TYPED
                      ? npv_records_load(store, error)
                      : npv_archive_read_documents(store->archive, &store->documents, error);

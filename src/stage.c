@@ -67,17 +67,30 @@ static npv_status place_vectors(npv_store *store, const npv_change *change, npv_
 /* ----------------------------------------------------------------------------------------------------- Documents -- */
 
 bool npv_change_has_documents(const npv_change *change) {
-    return change->batch.documents != NULL || change->fragments != NULL;
+    return change->batch.documents != NULL || change->batch.objects != NULL || change->fragments != NULL;
 }
 
+/* Buffers that are used again for each row. */
+typedef struct fragment_room {
+    npv_buffer document;
+    npv_buffer whole; /* with its object */
+} fragment_room;
+
 /* One document of a batch; the error's message is led by its row. */
-static npv_status place_document(npv_store *store, const char *json, size_t number, npv_buffer *fragment,
+static npv_status place_document(npv_store *store, const npv_batch *batch, size_t number, fragment_room *room,
                                  npv_error *error) {
+    const char *const json = batch->documents != NULL ? batch->documents[number] : NULL;
+    const npv_object object = batch->objects != NULL ? batch->objects[number] : (npv_object){NULL, 0};
     npv_error found;
-    fragment->size = 0;
-    npv_status status = json == NULL ? NPV_OK : npv_json_to_fragment(json, fragment, &found);
+    room->document.size = room->whole.size = 0;
+    npv_status status = json == NULL ? NPV_OK : npv_json_to_fragment(json, &room->document, &found);
+    npv_bytes fragment = {room->document.data, room->document.size};
+    if (status == NPV_OK && object.data != NULL) {
+        status = npv_object_write(&room->whole, (npv_bytes){object.data, object.size}, fragment, &found);
+        fragment = (npv_bytes){room->whole.data, room->whole.size};
+    }
     if (status == NPV_OK)
-        status = npv_documents_append(&store->documents, (npv_bytes){fragment->data, fragment->size}, &found);
+        status = npv_documents_append(&store->documents, fragment, &found);
     if (status == NPV_OK)
         return NPV_OK;
     return npv_fail_at(error, status, found.position, "row %zu: %s", number, found.message);
@@ -86,25 +99,28 @@ static npv_status place_document(npv_store *store, const char *json, size_t numb
 static npv_status place_fragments(npv_store *store, const npv_documents *fragments, npv_error *error) {
     npv_status status = NPV_OK;
     for (size_t i = 0; i < fragments->count && status == NPV_OK; i++)
-        status = npv_documents_append(&store->documents, npv_documents_get(fragments, i), error);
+        status = npv_documents_append(&store->documents, npv_documents_fragment(fragments, i), error);
     return status;
 }
 
 static npv_status place_documents(npv_store *store, const npv_change *change, npv_error *error) {
     const npv_batch *const batch = &change->batch;
+    if (store->metadata == NPV_METADATA_TYPED && batch->objects != NULL)
+        return npv_fail(error, NPV_E_ARGUMENT, "expected no objects, for this store has typed fields");
     if (store->metadata == NPV_METADATA_TYPED)
         return npv_records_place(store, batch, store->rows, error);
     if (batch->records != NULL)
         return npv_fail(error, NPV_E_ARGUMENT, "expected documents, for this store has no typed fields; found records");
     if (change->fragments != NULL)
         return place_fragments(store, change->fragments, error);
-    if (batch->documents == NULL)
+    if (!npv_change_has_documents(change))
         return npv_documents_append_none(&store->documents, batch->count, error);
-    npv_buffer fragment = {0};
+    fragment_room room = {{0}, {0}};
     npv_status status = NPV_OK;
     for (size_t i = 0; i < batch->count && status == NPV_OK; i++)
-        status = place_document(store, batch->documents[i], i, &fragment, error);
-    free(fragment.data);
+        status = place_document(store, batch, i, &room, error);
+    free(room.document.data);
+    free(room.whole.data);
     return status;
 }
 

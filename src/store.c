@@ -94,7 +94,7 @@ npv_status npv_store_check_row(const npv_store *store, uint64_t row, npv_error *
 ENDS_WITH(npv_store_options, field_count);
 ENDS_WITH(npv_save_options, reserved);
 ENDS_WITH(npv_search_options, filter);
-ENDS_WITH(npv_batch, records);
+ENDS_WITH(npv_batch, objects);
 ENDS_WITH(npv_selection, id_count);
 ENDS_WITH(npv_select_options, limit);
 
@@ -248,6 +248,7 @@ npv_status npv_get_info(npv_store *store, npv_info *info, npv_error *error) {
     found.generation = store->mark.generation;
     found.journal_bytes = store->journal != NULL ? npv_journal_size(store->journal) : store->followed.offset;
     memcpy(found.journal_note, store->journal_note, sizeof found.journal_note);
+    found.objects = store->documents.objects;
     pthread_mutex_unlock(&store->lazy);
     npv_store_unlock(store);
     if (status == NPV_OK)

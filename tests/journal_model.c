@@ -93,13 +93,21 @@ typedef struct made {
     model_row rows[MOST_AT_ONCE];
     float vectors[MOST_AT_ONCE * MODEL_DIMENSIONS];
     const char *ids[MOST_AT_ONCE], *documents[MOST_AT_ONCE];
-    char json[MOST_AT_ONCE][48];
+    char json[MOST_AT_ONCE][48], objects[MOST_AT_ONCE][16];
+    npv_object given[MOST_AT_ONCE];
 } made;
 
+/* Some bytes; 0: the row has none. */
+static int spell_object(int n, char object[16]) {
+    return n >= 0 && n % 4 == 1 ? snprintf(object, 16, "I%d\n.", n) : 0;
+}
+
 static void make(model *m, made *b, size_t count) {
-    b->batch = (npv_batch){sizeof(npv_batch), count, b->vectors, b->documents, b->ids, NULL};
+    b->batch = (npv_batch){sizeof(npv_batch), count, b->vectors, b->documents, b->ids, NULL, NULL};
     if (m->kind == MODEL_PLAIN)
         b->batch.documents = NULL;
+    if (m->kind == MODEL_DOCUMENTS)
+        b->batch.objects = b->given;
     for (size_t i = 0; i < count; i++) {
         model_row *const row = &b->rows[i];
         *row = (model_row){.n = m->next_n++};
@@ -109,6 +117,8 @@ static void make(model *m, made *b, size_t count) {
             b->vectors[i * MODEL_DIMENSIONS + j] = row->vector[j] = oracle_normal(&m->random);
         snprintf(b->json[i], sizeof b->json[i], "{\"n\": %d, \"text\": \"t%d\"}", row->n, row->n % 1000);
         b->documents[i] = row->n < 0 ? NULL : b->json[i];
+        const int size = spell_object(row->n, b->objects[i]);
+        b->given[i] = (npv_object){size > 0 ? b->objects[i] : NULL, (size_t)size};
         b->ids[i] = NULL;
     }
 }
@@ -275,6 +285,18 @@ static bool document_matches(const model *m, npv_store *store, uint64_t row, int
     return same;
 }
 
+static bool object_matches(const model *m, npv_store *store, uint64_t row, int n) {
+    char expected[16];
+    unsigned char *object = NULL;
+    size_t size = 0;
+    if (npv_get_object(store, row, &object, &size, NULL) != NPV_OK)
+        return false;
+    const size_t wanted = m->kind == MODEL_DOCUMENTS ? (size_t)spell_object(n, expected) : 0;
+    const bool same = wanted == size && (object == NULL) == (wanted == 0) && memcmp(expected, object, size) == 0;
+    npv_free(object);
+    return same;
+}
+
 static bool row_matches(const model *m, npv_store *store, uint64_t row) {
     const model_row *const expected = &m->rows[row];
     const float *vector;
@@ -287,7 +309,7 @@ static bool row_matches(const model *m, npv_store *store, uint64_t row) {
         return false;
     if (id != NULL && (strcmp(id, expected->id) != 0 || npv_find(store, id, &found, NULL) != NPV_OK || found != row))
         return false;
-    return document_matches(m, store, row, expected->n);
+    return document_matches(m, store, row, expected->n) && object_matches(m, store, row, expected->n);
 }
 
 bool model_matches(const model *m, npv_store *store) {

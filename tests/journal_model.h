@@ -12,7 +12,7 @@ typedef enum model_kind { MODEL_DOCUMENTS, MODEL_TYPED, MODEL_PLAIN } model_kind
 typedef struct model_row {
     bool deleted;
     char id[16]; /* "": none */
-    int n;       /* in its document; -1: it has none */
+    int n;       /* in its document; -1: it has none; of one in four the row has an object, too */
     float vector[MODEL_DIMENSIONS];
 } model_row;
 

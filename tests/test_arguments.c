@@ -85,6 +85,9 @@ static void null_is_refused_where_something_must_be(void **state) {
     expect(npv_get_document(store, 0, NULL, &error), wrong, "found NULL");
     expect(npv_get_pickle(NULL, 0, &pickle, &count, &error), wrong, "found NULL");
     expect(npv_get_pickle(store, 0, NULL, &count, &error), wrong, "found NULL");
+    expect(npv_get_object(NULL, 0, &pickle, &count, &error), wrong, "found NULL");
+    expect(npv_get_object(store, 0, NULL, &count, &error), wrong, "found NULL");
+    expect(npv_get_object(store, 0, &pickle, NULL, &error), wrong, "found NULL");
     expect(npv_get_pickle(store, 0, &pickle, NULL, &error), wrong, "found NULL");
     expect(npv_get_fields(NULL, 0, &name, 1, &json, &error), wrong, "found NULL");
     expect(npv_get_fields(store, 0, NULL, 1, &json, &error), wrong, "found NULL");

@@ -122,6 +122,8 @@ static uint64_t looked_at(npv_store *store) {
         const float *vector = NULL;
         const char *id = NULL;
         char *json = NULL;
+        unsigned char *object = NULL;
+        size_t object_size = 0;
         uint64_t found = UINT64_MAX;
         if (npv_get_vector(store, row, &vector, &error) != NPV_OK) {
             sum = mixed(sum, error.message, strlen(error.message));
@@ -129,13 +131,16 @@ static uint64_t looked_at(npv_store *store) {
         }
         must(npv_get_id(store, row, &id, &error), &error);
         must(npv_get_document(store, row, &json, &error), &error);
+        must(npv_get_object(store, row, &object, &object_size, &error), &error);
         if (id != NULL)
             must(npv_find(store, id, &found, &error), &error);
         assert_true(id == NULL || found == row);
         sum = mixed(sum, vector, DIMENSIONS * sizeof *vector);
         sum = mixed(sum, id != NULL ? id : "-", id != NULL ? strlen(id) + 1 : 2);
         sum = mixed(sum, json != NULL ? json : "-", json != NULL ? strlen(json) + 1 : 2);
+        sum = mixed(mixed(sum, object, object_size), "", 1);
         npv_free(json);
+        npv_free(object);
     }
     return sum;
 }
@@ -213,6 +218,7 @@ static npv_status set_documents(npv_store *store, npv_error *error) {
     npv_batch batch = NPV_BATCH_INIT;
     batch.count = 3;
     batch.documents = given;
+    batch.objects = (const npv_object[]){{"N.", 2}, {NULL, 0}, {"", 0}};
     return npv_set_documents(store, rows, &batch, error);
 }
 

@@ -387,7 +387,7 @@ static void write_batches(long rounds) {
     float vectors[BATCH * MODEL_DIMENSIONS];
     must(try_open(NPV_DURABILITY_OS, &store, &error), &error);
     for (long round = 0; round < rounds; round++) {
-        npv_batch batch = {sizeof batch, BATCH, vectors, document_list, id_list, NULL};
+        npv_batch batch = {sizeof batch, BATCH, vectors, document_list, id_list, NULL, NULL};
         for (int i = 0; i < BATCH; i++) {
             snprintf(ids[i], sizeof ids[i], "%ld-%d", round % 40, i);
             snprintf(documents[i], sizeof documents[i], "%ld", round);

@@ -78,7 +78,7 @@ static void readers_filter_while_one_writes(void **state) {
     given.count = at_once;
     given.vectors = vectors;
     given.documents = documents;
-    npv_batch same = {sizeof same, at_once / 2, NULL, documents + 1, NULL, NULL};
+    npv_batch same = {sizeof same, at_once / 2, NULL, documents + 1, NULL, NULL, NULL};
     uint64_t rows[at_once], first = 0;
     must(npv_create(&options, &all.store, &error), &error);
     for (int i = 0; i < 3; i++)

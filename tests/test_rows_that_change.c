@@ -82,7 +82,7 @@ static void make_row(world *w, model_row *row) {
 }
 
 static void make_batch(world *w, batch *b, size_t count) {
-    b->given = (npv_batch){sizeof(npv_batch), count, b->vectors, b->documents, b->ids, NULL};
+    b->given = (npv_batch){sizeof(npv_batch), count, b->vectors, b->documents, b->ids, NULL, NULL};
     for (size_t i = 0; i < count; i++) {
         make_row(w, &b->rows[i]);
         memcpy(b->vectors + i * DIMENSIONS, b->rows[i].vector, sizeof b->rows[i].vector);

@@ -4,6 +4,11 @@
  * A value is kept as a self-contained fragment of a pickle: the very bytes that go into the file (see value.h for the
  * opcodes). So types that JSON does not have (tuples, bytes, NaN, NumPy scalars) survive reading and writing, saving is
  * one copy, and a reader can walk a value without parsing text.
+ *
+ * Beside its document a row may have an object: bytes that are never looked into. Its fragment then is a call of
+ * pickle.loads with these, and behind it the document (N: none), which POP drops again: to Python the row is the object.
+ *
+ *      c pickle \n loads \n  B <u32 size> <object>  0x85  R  <value>  0
  */
 #ifndef NPV_DOCUMENTS_H
 #define NPV_DOCUMENTS_H
@@ -23,11 +28,21 @@ typedef struct npv_documents {
     size_t unused;    /* of them, bytes that no row has any more */
     npv_array places; /* npv_document_place, one a row */
     size_t count;     /* rows */
+    bool objects;     /* a row may have one */
 } npv_documents;
 
-#define NPV_DOCUMENTS_EMPTY {NPV_ARRAY_EMPTY, 0, 0, NPV_ARRAY_EMPTY, 0}
+#define NPV_DOCUMENTS_EMPTY {NPV_ARRAY_EMPTY, 0, 0, NPV_ARRAY_EMPTY, 0, false}
 
-/* Appends a row with this fragment, which must be one that value.h wrote; size 0: a row without a document. */
+#define NPV_OBJECT_CALL "cpickle\nloads\n"
+#define NPV_OBJECT_EXTRA 23 /* bytes of a fragment beside those of object and document */
+
+/* Appends to `fragment` that of a row with this object, and this document (size 0: none). NPV_E_LIMIT. */
+npv_status npv_object_write(npv_buffer *fragment, npv_bytes object, npv_bytes document, npv_error *error);
+
+/*
+ * Appends a row with this fragment, which must be one that value.h or npv_object_write wrote; size 0: a row without a
+ * document.
+ */
 npv_status npv_documents_append(npv_documents *documents, npv_bytes fragment, npv_error *error);
 
 /* Appends `count` rows without documents. */
@@ -48,8 +63,12 @@ typedef struct npv_document_order {
 /* Keeps only these rows (NULL: all), and of the fragments only what they have. Cannot fail. */
 void npv_documents_compact(npv_documents *documents, const uint64_t *kept, npv_document_order *room);
 
-/* The fragment of a row that exists; size 0 if it has none. */
+/* The fragment of a row that exists, with its object if it has one; size 0 if it has neither. */
+npv_bytes npv_documents_fragment(const npv_documents *documents, size_t row);
+
+/* Its document alone; size 0 if it has none. And its object; data NULL if it has none. */
 npv_bytes npv_documents_get(const npv_documents *documents, size_t row);
+npv_bytes npv_documents_object(const npv_documents *documents, size_t row);
 
 void npv_documents_free(npv_documents *documents);
 

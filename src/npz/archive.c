@@ -276,6 +276,28 @@ static void read_mark(const npv_archive *archive, npv_archive_facts *facts) {
     facts->marked = ours && npv_archive_parse_mark(archive->zip.comment, &facts->mark);
 }
 
+/* What npvec wrote says so in its first bytes; of others nothing is known before all is read. */
+static npv_status look_for_objects(npv_archive *archive, npv_archive_facts *facts, npv_error *error) {
+    unsigned char start[2] = {0, NPV_PICKLE_WITH_OBJECTS};
+    npv_zip_reader reader;
+    npv_npy_header header;
+    if (facts->metadata != NPV_METADATA_DOCUMENTS)
+        return NPV_OK;
+    facts->objects = true;
+    if (!facts->marked)
+        return NPV_OK;
+    npv_status status = npv_zip_reader_open(archive->metadata, &reader, error);
+    if (status != NPV_OK)
+        return status;
+    const npv_source source = npv_zip_reader_source(&reader);
+    status = npv_npy_read_header(source, &header, error);
+    if (status == NPV_OK)
+        status = source.read(source.context, start, sizeof start, error);
+    npv_zip_reader_close(&reader);
+    facts->objects = start[1] == NPV_PICKLE_WITH_OBJECTS;
+    return in_member(archive, archive->metadata, status, error);
+}
+
 /* Decided by content: the name of a file says nothing. */
 static npv_status find_members(npv_archive *archive, npv_error *error) {
     const npv_bytes bytes = archive->file.bytes;
@@ -316,6 +338,7 @@ static npv_status read_facts(npv_archive *archive, npv_archive_facts *facts, npv
     if (status == NPV_OK) {
         find_unknown(archive, facts);
         read_mark(archive, facts);
+        status = look_for_objects(archive, facts, error);
     }
     return status;
 }

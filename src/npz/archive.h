@@ -38,6 +38,7 @@ typedef struct npv_archive_facts {
     int fd;                  /* ... of this file, owned by the archive, */
     uint64_t vectors_offset; /* ... from here */
     npv_metadata_kind metadata;
+    bool objects;          /* documents may have objects beside them */
     bool ids;              /* some rows have one */
     npv_archive_mark mark; /* if marked, else all zero */
     bool narrowed;         /* vectors are float64: as float32 they lose digits */

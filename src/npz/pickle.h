@@ -3,7 +3,8 @@
  *
  * Reading is an interpreter for the opcodes that Python's pickle (protocols 0 to 5) emits for arrays of dict, list,
  * tuple, str, int, float, bool, None, bytes and NumPy scalars. It builds fragments (meta/value.h) and calls nothing;
- * every other class or opcode is an error that names the row and the class.
+ * every other class or opcode is an error that names the row and the class. A call of pickle.loads with bytes, as
+ * meta/documents.h has it, is an object: kept, and not made.
  */
 #ifndef NPV_PICKLE_H
 #define NPV_PICKLE_H
@@ -22,6 +23,12 @@
 #define NPV_PICKLE_MARGIN ((size_t)256 << 20)
 
 /*
+ * The protocol that is written, the second byte of a pickle, where a row has an object; else it is 4. So a reader of two
+ * bytes knows that there are none.
+ */
+#define NPV_PICKLE_WITH_OBJECTS 5
+
+/*
  * Appends to `documents`, which must be empty, one document for each of the `rows` elements of the pickled array. A
  * row whose element is None gets no document. Memory and time are in proportion to the size of the pickle and of the
  * documents, which are bounded by NPV_MAX_DOCUMENT_BYTES a row and by what is said above in all. On failure `documents`
@@ -29,11 +36,11 @@
  */
 npv_status npv_pickle_read(npv_bytes pickle, uint64_t rows, npv_documents *documents, npv_error *error);
 
-/* Writes the documents of these rows (NULL: all) as such a pickle: protocol 4, loads in NumPy 1.x and 2.x. */
+/* Writes the documents of these rows (NULL: all) as such a pickle, which loads in NumPy 1.x and 2.x. */
 npv_status npv_pickle_write(const npv_documents *documents, const uint64_t *rows, npv_sink sink, npv_error *error);
 
 /* What of it stands before the documents, and behind them. */
-npv_status npv_pickle_write_begin(uint64_t rows, npv_sink sink, npv_error *error);
+npv_status npv_pickle_write_begin(uint64_t rows, bool objects, npv_sink sink, npv_error *error);
 npv_status npv_pickle_write_end(npv_sink sink, npv_error *error);
 
 /*

@@ -22,6 +22,7 @@ typedef struct key_place {
 typedef struct reader {
     npv_buffer out;     /* the row's fragment */
     npv_buffer scratch; /* bytes that were decoded */
+    npv_buffer whole;   /* a fragment with an object */
     key_place *keys;    /* of all dicts that the walk is in */
     size_t key_count, key_capacity;
     size_t row;
@@ -302,15 +303,41 @@ static const npv_node *row_list(const npv_node *root, uint64_t rows) {
     return is_such ? state[4] : NULL;
 }
 
+/* The document of a row, in `room` bytes. */
+static npv_status read_document(reader *r, npv_node *node, size_t room) {
+    r->out.size = 0;
+    r->limit = room < NPV_MAX_DOCUMENT_BYTES ? room : NPV_MAX_DOCUMENT_BYTES;
+    const npv_status status = write_node(r, node);
+    return status == NPV_OK && r->out.size > r->limit ? too_large(r) : status;
+}
+
+/* pickle.loads(object), and the document that POP dropped behind it. */
+static npv_status read_object(reader *r, const npv_node *node, const npv_node *object, size_t room,
+                              npv_documents *documents) {
+    npv_node *const document = node->call->state;
+    npv_status status = NPV_OK;
+    r->out.size = 0;
+    r->limit = room;
+    if (object->size + (size_t)NPV_OBJECT_EXTRA > room)
+        return too_large(r);
+    if (document != NULL && document->kind != NPV_NODE_NONE)
+        status = read_document(r, document, room - object->size - NPV_OBJECT_EXTRA);
+    r->whole.size = 0;
+    if (status == NPV_OK)
+        status = npv_object_write(&r->whole, (npv_bytes){object->text, object->size},
+                                  (npv_bytes){r->out.data, r->out.size}, r->error);
+    return status != NPV_OK ? status
+                            : npv_documents_append(documents, (npv_bytes){r->whole.data, r->whole.size}, r->error);
+}
+
 static npv_status read_row(reader *r, npv_node *node, size_t room, npv_documents *documents) {
+    npv_node *const *const object = npv_node_call_arguments(node, NPV_GLOBAL_LOADS, 1);
     if (node->kind == NPV_NODE_NONE)
         return npv_documents_append_none(documents, 1, r->error);
     r->row = documents->count;
-    r->out.size = 0;
-    r->limit = room < NPV_MAX_DOCUMENT_BYTES ? room : NPV_MAX_DOCUMENT_BYTES;
-    npv_status status = write_node(r, node);
-    if (status == NPV_OK && r->out.size > r->limit)
-        status = too_large(r);
+    if (object != NULL && object[0]->kind == NPV_NODE_BYTES)
+        return read_object(r, node, object[0], room, documents);
+    const npv_status status = read_document(r, node, room);
     return status != NPV_OK ? status : npv_documents_append(documents, (npv_bytes){r->out.data, r->out.size}, r->error);
 }
 
@@ -346,6 +373,7 @@ static npv_status read_tree(const npv_pickle_tree *tree, size_t pickle_size, uin
         status = read_rows(&r, list, documents);
     free(r.out.data);
     free(r.scratch.data);
+    free(r.whole.data);
     free(r.keys);
     if (status == NPV_OK && tree->stranger != NULL) { /* where no row is, nothing must be either */
         char name[2 * NPV_SHOWN];

@@ -63,12 +63,32 @@ static bool step_over(npv_bytes *rest) {
     return false;
 }
 
+static bool take(npv_bytes *rest, const char *bytes, size_t size) {
+    if (size > rest->size || memcmp(rest->data, bytes, size) != 0)
+        return false;
+    rest->data += size;
+    rest->size -= size;
+    return true;
+}
+
+/* The same with the row's object, if it has one. */
+static bool step_over_row(npv_bytes *rest) {
+    if (!take(rest, NPV_OBJECT_CALL, sizeof NPV_OBJECT_CALL - 1))
+        return step_over(rest);
+    const size_t operand = rest->size > 0 && rest->data[0] == 'B' ? operand_size(*rest) : SIZE_MAX;
+    if (operand >= rest->size)
+        return false;
+    rest->data += 1 + operand;
+    rest->size -= 1 + operand;
+    return take(rest, "\x85R", 2) && step_over(rest) && take(rest, "0", 1);
+}
+
 /* The first `count` documents, which take `size` bytes. NPV_OK with documents->count 0 if they cannot be read. */
 static npv_status read_first(npv_bytes fragments, size_t size, uint64_t count, npv_documents *documents,
                              npv_error *error) {
     npv_buffer pickle = {NULL, 0, 0};
     const npv_sink sink = {append, &pickle};
-    npv_status status = npv_pickle_write_begin(count, sink, error);
+    npv_status status = npv_pickle_write_begin(count, false, sink, error);
     if (status == NPV_OK)
         status = npv_buffer_append(&pickle, fragments.data, size, error);
     if (status == NPV_OK)
@@ -83,7 +103,7 @@ static npv_status read_first(npv_bytes fragments, size_t size, uint64_t count, n
 static size_t find_documents(npv_bytes fragments, uint64_t most, uint64_t *found) {
     npv_bytes rest = fragments;
     size_t end = 0;
-    for (*found = 0; *found < most && step_over(&rest); ++*found)
+    for (*found = 0; *found < most && step_over_row(&rest); ++*found)
         end = fragments.size - rest.size;
     return end;
 }
@@ -112,7 +132,7 @@ static npv_status read_most(npv_bytes fragments, uint64_t rows, npv_documents *d
 
 npv_status npv_pickle_salvage(npv_bytes pickle, uint64_t rows, npv_documents *documents, npv_error *error) {
     npv_buffer begin = {NULL, 0, 0};
-    npv_status status = npv_pickle_write_begin(rows, (npv_sink){append, &begin}, error);
+    npv_status status = npv_pickle_write_begin(rows, false, (npv_sink){append, &begin}, error);
     const size_t size = begin.size;
     free(begin.data);
     if (status == NPV_OK && pickle.size > size)

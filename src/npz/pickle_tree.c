@@ -487,6 +487,7 @@ static const struct {
     {"_codecs", "encode", NPV_GLOBAL_ENCODE},
     {"builtins", "bytes", NPV_GLOBAL_BYTES},
     {"__builtin__", "bytes", NPV_GLOBAL_BYTES},
+    {"pickle", "loads", NPV_GLOBAL_LOADS},
 };
 
 static bool is_text(npv_bytes bytes, const char *text) {
@@ -571,6 +572,26 @@ static bool read_build(parser *p) {
     return true;
 }
 
+static bool refuse(parser *p) {
+    p->status = npv_fail(p->error, NPV_E_UNSUPPORTED,
+                         "the pickle of the documents: byte %zu, opcode %s: %s is not data that npvec reads", p->at,
+                         p->opcode->name, p->opcode->note);
+    return false;
+}
+
+/* Only behind an object (meta/documents.h): what it drops is the object's document. */
+static bool read_pop(parser *p) {
+    if (p->stack.count < 2)
+        return refuse(p);
+    npv_node *const object = p->stack.items[p->stack.count - 2], *const document = p->stack.items[p->stack.count - 1];
+    if (document == &p->mark || npv_node_call_arguments(object, NPV_GLOBAL_LOADS, 1) == NULL ||
+        object->call->state != NULL)
+        return refuse(p);
+    object->call->state = document;
+    p->stack.count--;
+    return true;
+}
+
 static bool read_bytearray(parser *p) {
     npv_bytes bytes;
     return take_counted(p, &bytes) && read_empty(p);
@@ -606,13 +627,6 @@ static bool read_stop(parser *p) {
         return damaged(p, "bytes follow the end");
     p->tree->root = *root;
     return true;
-}
-
-static bool refuse(parser *p) {
-    p->status = npv_fail(p->error, NPV_E_UNSUPPORTED,
-                         "the pickle of the documents: byte %zu, opcode %s: %s is not data that npvec reads", p->at,
-                         p->opcode->name, p->opcode->note);
-    return false;
 }
 
 /* docs/format-pickle.md explains this table. */
@@ -679,7 +693,7 @@ static const opcode OPCODES[256] = {
     [0x91] = {"FROZENSET", read_from_mark, NPV_NODE_OTHER, 0, "frozenset"},
     [0x96] = {"BYTEARRAY8", read_bytearray, NPV_NODE_OTHER, 8, "bytearray"},
 
-    ['0'] = {"POP", refuse, 0, 0, "a tuple that refers to itself"},
+    ['0'] = {"POP", read_pop, 0, 0, "a tuple that refers to itself"},
     ['1'] = {"POP_MARK", refuse, 0, 0, "a tuple that refers to itself"},
     ['2'] = {"DUP", refuse, 0, 0, "a value on the stack twice"},
     ['S'] = {"STRING", refuse, 0, 0, "a string of Python 2's protocol 0"},

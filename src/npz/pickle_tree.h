@@ -40,7 +40,8 @@ typedef enum npv_global_name {
     NPV_GLOBAL_DTYPE,
     NPV_GLOBAL_SCALAR,
     NPV_GLOBAL_ENCODE,
-    NPV_GLOBAL_BYTES
+    NPV_GLOBAL_BYTES,
+    NPV_GLOBAL_LOADS /* a row's object */
 } npv_global_name;
 
 typedef struct npv_node npv_node;
@@ -53,7 +54,7 @@ typedef struct npv_node_global {
 typedef struct npv_node_call {
     const npv_node *callable;
     npv_node *arguments;
-    npv_node *state; /* what BUILD handed over, or NULL */
+    npv_node *state; /* what BUILD handed over, or, of an object, what stood behind it until POP; or NULL */
 } npv_node_call;
 
 /* Items come in runs, as Python writes them; the runs of a node form a ring. */

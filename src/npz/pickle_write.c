@@ -35,7 +35,7 @@ static npv_status write_run(const npv_documents *documents, npv_bits_run run, np
     static const unsigned char none[] = {'N'};
     npv_status status = NPV_OK;
     for (uint64_t row = run.first; row < run.end && status == NPV_OK; row++) {
-        npv_bytes fragment = npv_documents_get(documents, (size_t)row);
+        npv_bytes fragment = npv_documents_fragment(documents, (size_t)row);
         if (fragment.size == 0)
             fragment = (npv_bytes){none, sizeof none};
         if (waiting->size > 0 && waiting->data + waiting->size == fragment.data) {
@@ -57,11 +57,13 @@ static npv_status write_rows(const npv_documents *documents, const uint64_t *row
     return status == NPV_OK ? flush(&waiting, sink, error) : status;
 }
 
-npv_status npv_pickle_write_begin(uint64_t rows, npv_sink sink, npv_error *error) {
-    unsigned char count[8];
+npv_status npv_pickle_write_begin(uint64_t rows, bool objects, npv_sink sink, npv_error *error) {
+    unsigned char begin[sizeof ARRAY_BEGIN - 1], count[8];
     for (int i = 0; i < 8; i++)
         count[i] = (unsigned char)(rows >> 8 * i);
-    npv_status status = sink.write(sink.context, ARRAY_BEGIN, sizeof ARRAY_BEGIN - 1, error);
+    memcpy(begin, ARRAY_BEGIN, sizeof begin);
+    begin[1] = objects ? NPV_PICKLE_WITH_OBJECTS : begin[1];
+    npv_status status = sink.write(sink.context, begin, sizeof begin, error);
     if (status == NPV_OK)
         status = sink.write(sink.context, count, sizeof count, error);
     return status == NPV_OK ? sink.write(sink.context, LIST_BEGIN, sizeof LIST_BEGIN - 1, error) : status;
@@ -71,9 +73,18 @@ npv_status npv_pickle_write_end(npv_sink sink, npv_error *error) {
     return sink.write(sink.context, LIST_END, sizeof LIST_END - 1, error);
 }
 
+static bool have_objects(const npv_documents *documents, const uint64_t *rows) {
+    bool found = false;
+    npv_bits_run run = {0, 0};
+    while (documents->objects && !found && npv_bits_next_run(rows, documents->count, &run))
+        for (uint64_t row = run.first; row < run.end && !found; row++)
+            found = npv_documents_object(documents, (size_t)row).data != NULL;
+    return found;
+}
+
 npv_status npv_pickle_write(const npv_documents *documents, const uint64_t *rows, npv_sink sink, npv_error *error) {
     const uint64_t count = rows == NULL ? documents->count : npv_bits_count(rows, documents->count);
-    npv_status status = npv_pickle_write_begin(count, sink, error);
+    npv_status status = npv_pickle_write_begin(count, have_objects(documents, rows), sink, error);
     if (status == NPV_OK)
         status = write_rows(documents, rows, sink, error);
     return status == NPV_OK ? npv_pickle_write_end(sink, error) : status;
@@ -84,7 +95,7 @@ uint64_t npv_pickle_size(const npv_documents *documents, const uint64_t *rows) {
     npv_bits_run run = {0, 0};
     while (npv_bits_next_run(rows, documents->count, &run)) {
         for (uint64_t row = run.first; row < run.end; row++) {
-            const size_t length = npv_documents_get(documents, (size_t)row).size;
+            const size_t length = npv_documents_fragment(documents, (size_t)row).size;
             size += length > 0 ? length : 1;
         }
     }
