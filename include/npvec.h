@@ -350,10 +350,11 @@ typedef struct npv_batch {
 #define NPV_BATCH_INIT {sizeof(npv_batch), 0, NULL, NULL, NULL, NULL, NULL}
 
 /*
- * Objects are for what JSON cannot say: a date, an instance of a class. The library carries their bytes, in memory, in
- * the journal and in the file, and neither runs them nor looks into them; filters and npv_get_document see the document
- * beside them, which says of the object what JSON can. Who unpickles the file, as np.load does if it is allowed to, gets
- * the object in place of the document, and runs what its pickle names. A store with typed fields takes none.
+ * Objects are for what JSON cannot say. A pickle that is data (tuples, bytes, NumPy scalars: docs/format-pickle.md) is
+ * read, never run, and is the row's document, in place of the JSON. Any other, of a date or of an instance of a class, is
+ * carried as bytes, in memory, in the journal and in the file; filters and npv_get_document see the document beside it,
+ * which says of the object what JSON can. Who unpickles the file, as np.load does if it is allowed to, gets the object
+ * in place of the document, and runs what its pickle names. A store with typed fields takes none.
  */
 
 /*

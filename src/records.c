@@ -86,7 +86,9 @@ npv_status npv_get_schema(npv_store *store, npv_schema *schema, npv_error *error
         return npv_fail(error, NPV_E_ARGUMENT,
                         "npv_get_schema: expected a store and an npv_schema that holds its size");
     npv_store_lock_for_reading(store);
-    const npv_status status = npv_store_load_metadata(store, error);
+    /* Documents can wait: whoever asks whether there is a schema may want vectors alone. */
+    const bool typed = store->metadata == NPV_METADATA_TYPED;
+    const npv_status status = typed ? npv_store_load_metadata(store, error) : NPV_OK;
     const npv_schema found = {.size = schema->size,
                               .fields = store->schema.declared,
                               .field_count = store->schema.field_count,

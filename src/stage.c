@@ -8,6 +8,7 @@
 #include "error.h"
 #include "lazy.h"
 #include "meta/json.h"
+#include "npz/pickle.h"
 #include "records.h"
 #include "vector.h"
 
@@ -76,6 +77,18 @@ typedef struct fragment_room {
     npv_buffer whole; /* with its object */
 } fragment_room;
 
+/* An object that is data is the row's document; any other is kept beside it. */
+static npv_status place_object(npv_bytes object, npv_bytes *fragment, npv_buffer *whole, npv_error *error) {
+    const bool small = object.size <= NPV_MAX_OBJECT_BYTES;
+    npv_status status = small ? npv_pickle_read_value(object, whole, error) : NPV_E_LIMIT;
+    if (status != NPV_OK && status != NPV_E_MEMORY) {
+        whole->size = 0;
+        status = npv_object_write(whole, object, *fragment, error);
+    }
+    *fragment = (npv_bytes){whole->data, whole->size};
+    return status;
+}
+
 /* One document of a batch; the error's message is led by its row. */
 static npv_status place_document(npv_store *store, const npv_batch *batch, size_t number, fragment_room *room,
                                  npv_error *error) {
@@ -85,10 +98,8 @@ static npv_status place_document(npv_store *store, const npv_batch *batch, size_
     room->document.size = room->whole.size = 0;
     npv_status status = json == NULL ? NPV_OK : npv_json_to_fragment(json, &room->document, &found);
     npv_bytes fragment = {room->document.data, room->document.size};
-    if (status == NPV_OK && object.data != NULL) {
-        status = npv_object_write(&room->whole, (npv_bytes){object.data, object.size}, fragment, &found);
-        fragment = (npv_bytes){room->whole.data, room->whole.size};
-    }
+    if (status == NPV_OK && object.data != NULL)
+        status = place_object((npv_bytes){object.data, object.size}, &fragment, &room->whole, &found);
     if (status == NPV_OK)
         status = npv_documents_append(&store->documents, fragment, &found);
     if (status == NPV_OK)

@@ -99,7 +99,7 @@ typedef struct made {
 
 /* Some bytes; 0: the row has none. */
 static int spell_object(int n, char object[16]) {
-    return n >= 0 && n % 4 == 1 ? snprintf(object, 16, "I%d\n.", n) : 0;
+    return n >= 0 && n % 4 == 1 ? snprintf(object, 16, "cab\ncd%d\n.", n) : 0;
 }
 
 static void make(model *m, made *b, size_t count) {

@@ -218,7 +218,7 @@ static npv_status set_documents(npv_store *store, npv_error *error) {
     npv_batch batch = NPV_BATCH_INIT;
     batch.count = 3;
     batch.documents = given;
-    batch.objects = (const npv_object[]){{"N.", 2}, {NULL, 0}, {"", 0}};
+    batch.objects = (const npv_object[]){{"ca\nb\n.", 6}, {NULL, 0}, {"", 0}};
     return npv_set_documents(store, rows, &batch, error);
 }
 

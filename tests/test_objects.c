@@ -176,6 +176,26 @@ static void objects_are_in_the_journal(void **state) {
     npv_close(store);
 }
 
+/* Also where the JSON beside it says less. */
+static void a_pickle_that_is_data_is_the_document(void **state) {
+    (void)state;
+    static const npv_object data[] = {
+        {"\x80\4K\1C\1x\x86\x94.", 10}, {"N.", 2}, {"}(X\1\0\0\0nK\7u.", 12}, {"](cpickle\nloads\nC\1x\x85Re.", 23}};
+    const npv_object none = {NULL, 0};
+    npv_error error = {0};
+    npv_batch batch = batch_of(0, ROWS);
+    npv_store *store = open_store(NULL, NPV_DURABILITY_OFF);
+    batch.objects = data;
+    must(npv_add(store, &batch, NULL, &error), &error);
+    expect_document(store, 0, "[1, {\"$bytes\": \"eA==\"}]");
+    expect_document(store, 1, NULL);
+    expect_document(store, 2, "{\"n\": 7}");
+    for (uint64_t row = 0; row < 3; row++)
+        expect_object(store, row, none);
+    expect_object(store, 3, data[3]);
+    npv_close(store);
+}
+
 static void objects_have_limits(void **state) {
     (void)state;
     static const npv_field field = {"n", "i4"};
@@ -369,6 +389,7 @@ static void documents_are_read_when_they_are_needed(void **state) {
     const char *const path = forge_path("lazy.npz");
     npv_error error = {0};
     npv_hits hits;
+    npv_schema schema = {.size = sizeof schema};
     npv_search_options options = NPV_SEARCH_OPTIONS_INIT;
     char *json;
     npv_store *store = open_store(NULL, NPV_DURABILITY_OFF);
@@ -388,6 +409,8 @@ static void documents_are_read_when_they_are_needed(void **state) {
     assert_int_equal(hits.starts[1], 2);
     npv_hits_free(&hits);
     assert_int_equal(may_have_objects(store), 1);
+    must(npv_get_schema(store, &schema, &error), &error);
+    assert_int_equal(schema.field_count, 0);
     assert_int_equal(npv_get_document(store, 0, &json, &error), NPV_E_FORMAT);
     npv_close(store);
 }
@@ -397,6 +420,7 @@ int main(void) {
         cmocka_unit_test(objects_are_kept_beside_documents),
         cmocka_unit_test(objects_go_with_their_rows),
         cmocka_unit_test(objects_are_in_the_journal),
+        cmocka_unit_test(a_pickle_that_is_data_is_the_document),
         cmocka_unit_test(objects_have_limits),
         cmocka_unit_test(a_document_is_a_pickle_of_its_own),
         cmocka_unit_test(objects_are_read_however_they_are_spelled),

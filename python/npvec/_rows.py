@@ -10,7 +10,7 @@ import os
 import pickle
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,16 @@ class _Documents(pickle.Unpickler):
         return super().find_class(module, name)
 
 
+def _dumps(payload: Any) -> bytes:
+    return pickle.dumps(payload, 4)
+
+
 class Rows:
     """Rows of one kind: with objects (`dtype` is object), with fields that are objects, or with typed fields.
 
     One thread at a time may write; the store sees to that. Any number may read meanwhile. `durable`: a journal has what
-    the library has, so objects that the library does not have whole are refused.
+    the library has, so that gets a pickle of what JSON does not say when it is added; else when the store is saved.
+    `trusted`: such pickles of a file may be unpickled, which runs code.
 
     Encoding documents takes longer than all else in adding rows, and serves filters and files alone. So plain data is
     only copied at first (`_waiting`), and encoded when the first filter or a file asks. From the first filter on it is
@@ -67,13 +72,21 @@ class Rows:
         "follows",
         "handle",
         "objects",
+        "trusted",
         "typed",
     )
 
-    def __init__(self, handle: _npvec.Store, dtype: np.dtype[Any] | None = None, durable: bool = False) -> None:
+    def __init__(
+        self,
+        handle: _npvec.Store,
+        dtype: np.dtype[Any] | None = None,
+        durable: bool = False,
+        trusted: bool = False,
+    ) -> None:
         descr = handle.descr()
         self.handle = handle
         self.durable = durable
+        self.trusted = trusted
         self.filtered = durable  # documents are encoded when they are added
         self._waiting: list[tuple[int, list[Any]]] = []  # first rows, and copies of the documents from there on
         self.follows = False  # the library may catch up with the file: all changes and objects are those of the file
@@ -136,12 +149,31 @@ class Rows:
         """Reads what has not been read of these rows. Pickles without a memo, put together, make one of a list."""
         assert self.objects is not None
         rows = [row for row in block if self.objects[row] is _UNREAD]
-        pickles = [None if row in self.dead else self.handle.pickle(row) for row in rows]
-        data = b"".join(b"N" if each is None else each[2:-1] for each in pickles)
-        made = _Documents(io.BytesIO(b"\x80\x04](" + data + b"e.")).load() if rows else []
+        if self.handle.has_objects():
+            made = [None if row in self.dead else self._made(row) for row in rows]
+        else:
+            pickles = [None if row in self.dead else self.handle.pickle(row) for row in rows]
+            data = b"".join(b"N" if each is None else each[2:-1] for each in pickles)
+            made = _Documents(io.BytesIO(b"\x80\x04](" + data + b"e.")).load() if rows else []
         with self._objects_lock:
             unread = [self.objects[row] is _UNREAD for row in rows]
             self._store(compress(rows, unread), compress(made, unread))
+
+    def _made(self, row: int) -> Any:
+        """What the library has of a row, as an object."""
+        data = self.handle.object(row)
+        if data is not None:
+            self.check_trust()
+            return pickle.loads(data)
+        data = self.handle.pickle(row)
+        return None if data is None else _Documents(io.BytesIO(data)).load()
+
+    def check_trust(self) -> None:
+        if not self.trusted:
+            raise _npvec.UnsupportedError(
+                "rows have metadata that only Python reads, pickled objects; if you trust the file, open it with "
+                "allow_pickle=True, which runs code that it names"
+            )
 
     def read(self, row: int) -> Any:
         """The metadata of a row: as it was added, or as the file has it."""
@@ -151,8 +183,7 @@ class Rows:
         found = self.objects[row]
         if found is not _UNREAD:
             return found
-        data = self.handle.pickle(row)
-        made = None if data is None else _Documents(io.BytesIO(data)).load()
+        made = self._made(row)
         with self._objects_lock:
             if self.objects[row] is _UNREAD:
                 self._store([row], [made])
@@ -197,6 +228,9 @@ class Rows:
             grown.flags.writeable = False
             self.objects = grown
 
+    def _pickler(self) -> Callable[[Any], bytes] | None:
+        return _dumps if self.durable and not self.typed else None
+
     def _arguments(self, payloads: Any, count: int) -> tuple[Sequence[Any] | None, npt.NDArray[Any] | None]:
         """Documents and records, one of them None, for the library."""
         if not self.typed:
@@ -231,7 +265,8 @@ class Rows:
         waiting = None if self.filtered or self.typed or documents is None else _npvec.snapshot(documents)
         if waiting is not None:
             documents = None
-        self.handle.add(vectors, documents, ids, None if records is None else records.view(np.uint8), self.durable)
+        fields = None if records is None else records.view(np.uint8)
+        self.handle.add(vectors, documents, ids, fields, self._pickler())
         if waiting is not None:
             self._waiting.append((self.end, waiting))
         self.end += count
@@ -246,7 +281,7 @@ class Rows:
         ]
         for first in range(0, len(waiting), _BLOCK):
             rows, documents = zip(*waiting[first : first + _BLOCK])
-            self.handle.set_documents(np.array(rows, np.int64), documents)
+            self.handle.set_documents(np.array(rows, np.int64), documents, None)
         self._waiting = []
 
     def upsert(self, vectors: npt.NDArray[np.float32], payloads: Any, ids: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -260,7 +295,7 @@ class Rows:
                 waiting = _UNREAD if self.dtype.names is None else None
                 self._store(range(self.end, self.end + count), [waiting] * count)
         fields = None if records is None else records.view(np.uint8)
-        found = self.handle.upsert(vectors, documents, ids, fields, self.durable)
+        found = self.handle.upsert(vectors, documents, ids, fields, self._pickler())
         rows = np.frombuffer(found, np.int64)
         if self.objects is not None:
             with self._objects_lock:
@@ -281,7 +316,8 @@ class Rows:
     def renewed(self) -> "Rows":
         """The rows as the library has them by now, to take the place of these, which go out of use."""
         self.epoch |= 1
-        rows = Rows(self.handle, None if self.typed or self.dtype == object else self.dtype, self.durable)
+        dtype = None if self.typed or self.dtype == object else self.dtype
+        rows = Rows(self.handle, dtype, self.durable, self.trusted)
         rows.follows = self.follows
         return rows
 
@@ -301,18 +337,33 @@ class Rows:
 
     # ------------------------------------------------------------------------------------------------------------ files
 
-    def is_data(self) -> bool:
-        """Does the library have all of the metadata, as it is now?"""
-        if self.objects is None:
+    @property
+    def whole(self) -> bool:
+        """Can the library have all of the metadata? Not fields that are objects."""
+        return self.typed or self.dtype == object
+
+    def _holds(self, row: int, payload: Any) -> bool:
+        """Does the library have all of this object?"""
+        if self.handle.holds(row, payload, _dumps):
             return True
-        if self.dtype != object:
+        data = self.handle.pickle(row)
+        if data is None or self.handle.object(row) is not None or _npvec.encode(payload)[1]:
             return False
+        return _dumps(_Documents(io.BytesIO(data)).load()) == _dumps(payload)  # tuples, bytes, NumPy scalars
+
+    def settle(self) -> None:
+        """Gives the library what it does not have of the metadata as it is now: what was changed, and objects."""
+        if self.objects is None:
+            return
         self.encode()
-        holds = self.handle.holds
-        return all(
-            payload is _UNREAD or row in self.dead or holds(row, payload)
+        changed = [
+            (row, payload)
             for row, payload in enumerate(self.objects[: self.end].tolist())
-        )
+            if payload is not _UNREAD and row not in self.dead and not self._holds(row, payload)
+        ]
+        if changed:
+            rows, payloads = zip(*changed)
+            self.handle.set_documents(np.array(rows, np.int64), payloads, _dumps)
 
     def archive(self, dimensions: int, normalize: bool) -> _archive.Archive:
         """What a file has to hold, without deleted rows."""
@@ -356,20 +407,26 @@ def of_archive(archive: _archive.Archive, normalize: bool | None, threads: int) 
 
 
 def _check_documents(rows: Rows) -> None:
-    """Reads them all, so that a mistake in them is found now."""
-    if rows.handle.info()[4] == _DOCUMENTS and len(rows.dead) < rows.end:
+    """Reads those of a file that npvec did not write, so that objects and mistakes in them are found now."""
+    info = rows.handle.info()
+    if info[4] == _DOCUMENTS and info[11] == 0 and len(rows.dead) < rows.end:
         first = np.frombuffer(rows.handle.select(None, None, None, None, False, 0, 1), np.int64)
         rows.handle.pickle(int(first[0]))
+    if rows.handle.has_objects():
+        rows.check_trust()
 
 
 def open_rows(path: Path, dimensions: int, normalize: bool | None, threads: int, allow_pickle: bool) -> Rows:
     """A store of what a file holds. `dimensions` 0 and `normalize` None: whatever the file says."""
     try:
-        rows = Rows(_npvec.open(os.fsencode(path), dimensions, normalize, threads, 0, None, None))
+        handle = _npvec.open(os.fsencode(path), dimensions, normalize, threads, 0, None, None)
+        rows = Rows(handle, trusted=allow_pickle)
         _check_documents(rows)
         rows.follows = True
         return rows
     except _npvec.UnsupportedError as error:
+        if not allow_pickle and "allow_pickle" in str(error):
+            raise
         if not allow_pickle:
             raise _npvec.UnsupportedError(
                 f"{error}; if you trust the file, open it with allow_pickle=True, which runs code that it names"
@@ -381,10 +438,17 @@ def open_rows(path: Path, dimensions: int, normalize: bool | None, threads: int,
 
 
 def open_for_writing(
-    path: Path, dimensions: int, normalize: bool | None, threads: int, dtype: np.dtype[Any] | None, durability: int
+    path: Path,
+    dimensions: int,
+    normalize: bool | None,
+    threads: int,
+    dtype: np.dtype[Any] | None,
+    durability: int,
+    allow_pickle: bool,
 ) -> Rows:
     """The store in a file, with its journal. `dimensions` 0: the file must be there."""
     names, types = (None, None) if dtype is None else _typed.field_types(dtype)
-    rows = Rows(_npvec.open(os.fsencode(path), dimensions, normalize, threads, durability, names, types), None, True)
+    handle = _npvec.open(os.fsencode(path), dimensions, normalize, threads, durability, names, types)
+    rows = Rows(handle, None, True, allow_pickle)
     _check_documents(rows)
     return rows

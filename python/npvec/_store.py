@@ -65,9 +65,9 @@ class VectorStore(Generic[T]):
     `save` folds the journal into the file. One store at a time has a file open for writing, until `close`, or until its
     process ends; any number may read it, and catch up with `refresh`.
 
-    A journal holds what JSON says: dicts with text as keys, lists, text, numbers, booleans, None, or the fields of a
-    schema. With durability other metadata is refused with ValueError. Nobody notices objects that are changed in place:
-    `upsert` them, or `save`.
+    What JSON does not say of metadata (dates, instances of classes) is kept as a pickle beside what it says: in the
+    journal from when it was added, else from when it is saved. To open such a file takes allow_pickle=True. Nobody
+    notices objects that are changed in place: `upsert` them, or `save`, which writes those that have changed.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class VectorStore(Generic[T]):
         if self._durability and dtype is not None and dtype.hasobject:
             raise ValueError("metadata_schema: expected types of NumPy, as text, in a store with durability")
         if self._durability and path is not None:
-            rows = self._open_for_writing(path, width, scaled, dtype)
+            rows = self._open_for_writing(path, width, scaled, dtype, _inputs.boolean(allow_pickle, "allow_pickle"))
         else:
             rows = _rows.create(width, scaled, self._threads, dtype, self._durability)
         self._set(rows, width, scaled, path, allow_pickle, dtype)
@@ -133,7 +133,8 @@ class VectorStore(Generic[T]):
         """Opens the store in a file, whose name may lack its `.npz`, and binds it to that path.
 
         Vectors are mapped, not read. Metadata that is data is read without running anything; other objects need
-        allow_pickle=True, which runs code that the file names: only for files that you trust, and for reading alone.
+        allow_pickle=True, which runs code that the file names: only for files that you trust. It is read when it is first
+        asked for, if npvec wrote the file.
         durability: "off", or for writing "os" or "disk".
         Raises FileNotFoundError and the like, ValueError for what is no store, and UnsupportedError, one of them, for
         objects.
@@ -144,7 +145,7 @@ class VectorStore(Generic[T]):
         opened._durability = _inputs.durability(durability)
         trusted = _inputs.boolean(allow_pickle, "allow_pickle")
         if opened._durability:
-            rows = opened._open_for_writing(resolved, 0, None, None)
+            rows = opened._open_for_writing(resolved, 0, None, None, trusted)
         else:
             rows = opened._read(resolved, 0, None, trusted)
         info = rows.handle.info()
@@ -660,10 +661,11 @@ class VectorStore(Generic[T]):
             raise _inputs.file_error(error, path) from None
 
     def _open_for_writing(
-        self, path: Path, dimensions: int, normalize: bool | None, dtype: np.dtype[Any] | None
+        self, path: Path, dimensions: int, normalize: bool | None, dtype: np.dtype[Any] | None, allow_pickle: bool
     ) -> _rows.Rows:
+        settings = self._threads, dtype, self._durability, allow_pickle
         try:
-            return _rows.open_for_writing(path, dimensions, normalize, self._threads, dtype, self._durability)
+            return _rows.open_for_writing(path, dimensions, normalize, *settings)
         except OSError as error:
             raise _inputs.file_error(error, path) from None
 
@@ -765,7 +767,8 @@ class VectorStore(Generic[T]):
                 raise ValueError("save: expected a path for a store that is bound to no file")
             rows = self._rows
             try:
-                if rows.is_data():
+                if rows.whole:
+                    rows.settle()
                     self._save_data(rows, target, compress)
                 else:
                     self._save_objects(rows, target, compress)

@@ -236,32 +236,47 @@ static bool read_document(PyObject *object, json_writer *writer, size_t *offset)
     return write_bytes(writer, "", 1);
 }
 
-static bool read_documents(PyObject *sequence, size_t count, bool exact, json_writer *writer, size_t *offsets) {
-    writer->exact = true;
+/* Keeps the pickle of an object of which JSON does not say all. */
+static bool keep_pickle(PyObject *object, PyObject *pickler, size_t count, size_t row, documents_argument *documents) {
+    if (documents->objects == NULL) {
+        documents->objects = PyMem_Calloc(count, sizeof *documents->objects);
+        documents->pickles = PyList_New(0);
+        if (documents->objects == NULL && documents->pickles != NULL)
+            PyErr_NoMemory();
+        if (documents->objects == NULL || documents->pickles == NULL)
+            return false;
+    }
+    PyObject *const pickle = PyObject_CallFunctionObjArgs(pickler, object, NULL);
+    char *data = NULL;
+    Py_ssize_t size = 0;
+    const bool done = pickle != NULL && PyBytes_AsStringAndSize(pickle, &data, &size) == 0 &&
+                      PyList_Append(documents->pickles, pickle) == 0;
+    documents->objects[row] = (npv_object){data, (size_t)size};
+    Py_XDECREF(pickle);
+    return done;
+}
+
+static bool read_documents(PyObject *sequence, size_t count, PyObject *pickler, documents_argument *documents,
+                           size_t *offsets) {
     for (size_t i = 0; i < count; i++) {
         PyObject *const object = PySequence_GetItem(sequence, (Py_ssize_t)i);
-        const bool done = object != NULL && read_document(object, writer, &offsets[i]);
+        documents->writer.exact = true;
+        bool done = object != NULL && read_document(object, &documents->writer, &offsets[i]);
+        if (done && !documents->writer.exact && pickler != Py_None)
+            done = keep_pickle(object, pickler, count, i, documents);
         Py_XDECREF(object);
         if (!done)
             return false;
-        if (!exact || writer->exact)
-            continue;
-        PyErr_Format(
-            PyExc_ValueError,
-            "metadata: row %zu: expected what JSON says wholly (dicts with text as keys, lists, text, numbers, "
-            "booleans, None), found something else, or too much: a store with durability keeps nothing else",
-            i);
-        return false;
     }
     return true;
 }
 
-bool documents_read(PyObject *sequence, size_t count, bool exact, documents_argument *documents) {
+bool documents_read(PyObject *sequence, size_t count, PyObject *pickler, documents_argument *documents) {
     memset(documents, 0, sizeof *documents);
     if (sequence == Py_None)
         return true;
     size_t *const offsets = PyMem_Calloc(count + 1, sizeof *offsets);
-    bool done = offsets != NULL && read_documents(sequence, count, exact, &documents->writer, offsets);
+    bool done = offsets != NULL && read_documents(sequence, count, pickler, documents, offsets);
     if (done)
         documents->text = PyMem_Calloc(count + 1, sizeof *documents->text);
     if (offsets == NULL || (done && documents->text == NULL))
@@ -275,27 +290,51 @@ bool documents_read(PyObject *sequence, size_t count, bool exact, documents_argu
 
 void documents_free(documents_argument *documents) {
     PyMem_Free((void *)documents->text);
+    PyMem_Free(documents->objects);
+    Py_XDECREF(documents->pickles);
     PyMem_Free(documents->writer.data);
 }
 
-/* holds(row, object) -> whether the row's document says all of this object */
-PyObject *store_holds(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
-    json_writer writer = {.exact = true};
+/* Is the row's object these bytes, or, for NULL, has it none? */
+static npv_status compare_object(npv_store *store, uint64_t row, npv_object wanted, bool *same, npv_error *error) {
+    unsigned char *object = NULL;
+    size_t size = 0;
+    const npv_status status = npv_get_object(store, row, &object, &size, error);
+    if (status == NPV_OK)
+        *same = (object == NULL) == (wanted.data == NULL) && size == wanted.size &&
+                (size == 0 || memcmp(object, wanted.data, size) == 0);
+    npv_free(object);
+    return status;
+}
+
+static npv_status compare_row(npv_store *store, uint64_t row, const documents_argument *wanted, bool *same,
+                              npv_error *error) {
     char *json = NULL;
+    npv_status status = npv_get_document(store, row, &json, error);
+    const char *const text = wanted->text[0];
+    *same = (json == NULL) == (text == NULL) && (json == NULL || strcmp(json, text) == 0);
+    npv_free(json);
+    if (status == NPV_OK && *same)
+        status = compare_object(store, row, wanted->objects != NULL ? wanted->objects[0] : (npv_object){NULL, 0}, same,
+                                error);
+    return status;
+}
+
+/* holds(row, object, pickler) -> whether the row's document, or its object, says all of this object */
+PyObject *store_holds(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
+    documents_argument wanted = {.text = NULL};
+    PyObject *result = NULL;
+    bool same = false;
     npv_error error;
-    if (!check_count("holds", 2, count))
+    if (!check_count("holds", 3, count))
         return NULL;
     const unsigned long long row = PyLong_AsUnsignedLongLong(arguments[0]);
-    if (PyErr_Occurred() != NULL)
-        return NULL;
-    if (!json_write(&writer, arguments[1]) || !write_bytes(&writer, "", 1)) {
-        PyMem_Free(writer.data);
-        return NULL;
-    }
-    const npv_status status = npv_get_document(store_of(self)->store, row, &json, &error);
-    const bool same = json == NULL ? arguments[1] == Py_None : strcmp(json, writer.data) == 0;
-    const bool exact = writer.exact;
-    npv_free(json);
-    PyMem_Free(writer.data);
-    return status == NPV_OK ? PyBool_FromLong(same && exact) : raise_error(state_of(self), &error);
+    PyObject *const one = PyErr_Occurred() == NULL ? PyTuple_Pack(1, arguments[1]) : NULL;
+    if (one != NULL && documents_read(one, 1, arguments[2], &wanted))
+        result = compare_row(store_of(self)->store, row, &wanted, &same, &error) == NPV_OK
+                     ? PyBool_FromLong(same)
+                     : raise_error(state_of(self), &error);
+    documents_free(&wanted);
+    Py_XDECREF(one);
+    return result;
 }

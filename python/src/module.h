@@ -97,15 +97,17 @@ typedef struct json_writer {
 bool json_write(json_writer *writer, PyObject *object);
 
 /*
- * The documents of a sequence of objects, each NULL for None and for what is beyond the limits. `exact`: what JSON does
- * not say wholly is refused with ValueError.
+ * The documents of a sequence of objects, each NULL for None and for what is beyond the limits. Of what JSON does not
+ * say wholly `pickler` (a callable, or None: nobody asks) makes the bytes that the library keeps beside the document.
  */
 typedef struct documents_argument {
     json_writer writer;
-    const char **text; /* NULL: the argument was None */
+    const char **text;   /* NULL: the argument was None */
+    npv_object *objects; /* NULL: there are none */
+    PyObject *pickles;   /* what they point into */
 } documents_argument;
 
-bool documents_read(PyObject *sequence, size_t count, bool exact, documents_argument *documents);
+bool documents_read(PyObject *sequence, size_t count, PyObject *pickler, documents_argument *documents);
 void documents_free(documents_argument *documents);
 
 /*

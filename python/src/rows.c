@@ -12,15 +12,14 @@ typedef struct batch_argument {
     text_list ids;
 } batch_argument;
 
-/* (vectors, documents or None, ids or None, records as bytes or None, whether JSON must say all of the documents) */
+/* (vectors, documents or None, ids or None, records as bytes or None, pickler or None: see documents_read) */
 static bool read_batch(const store_object *self, PyObject *const *arguments, batch_argument *argument) {
     memset(argument, 0, sizeof *argument);
     argument->batch = (npv_batch)NPV_BATCH_INIT;
     if (!buffer_read(arguments[0], 'f', ANY_SIZE, false, &argument->vectors))
         return false;
     const size_t count = (size_t)argument->vectors.len / sizeof(float) / self->dimensions;
-    const bool exact = arguments[4] == Py_True;
-    if (!documents_read(arguments[1], count, exact, &argument->documents) ||
+    if (!documents_read(arguments[1], count, arguments[4], &argument->documents) ||
         !texts_read(arguments[2], true, &argument->ids) ||
         !buffer_read(arguments[3], 'B', ANY_SIZE, false, &argument->records))
         return false;
@@ -33,6 +32,7 @@ static bool read_batch(const store_object *self, PyObject *const *arguments, bat
     argument->batch.documents = argument->documents.text;
     argument->batch.ids = argument->ids.text;
     argument->batch.records = argument->records.buf;
+    argument->batch.objects = argument->documents.objects;
     return true;
 }
 
@@ -45,7 +45,7 @@ static void free_batch(batch_argument *argument) {
     texts_free(&argument->ids);
 }
 
-/* add(vectors, documents, ids, records, exact) -> first row */
+/* add(vectors, documents, ids, records, pickler) -> first row */
 PyObject *store_add(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
     npv_store *const store = store_of(self)->store;
     batch_argument argument;
@@ -65,7 +65,7 @@ end:
     return result;
 }
 
-/* upsert(vectors, documents, ids, records, exact) -> rows as int64 in a bytearray */
+/* upsert(vectors, documents, ids, records, pickler) -> rows as int64 in a bytearray */
 PyObject *store_upsert(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
     npv_store *const store = store_of(self)->store;
     batch_argument argument;
@@ -90,7 +90,7 @@ end:
     return rows;
 }
 
-/* set_documents(rows as int64, as many documents) */
+/* set_documents(rows as int64, as many documents, pickler) */
 PyObject *store_set_documents(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
     npv_store *const store = store_of(self)->store;
     npv_batch batch = NPV_BATCH_INIT;
@@ -99,12 +99,13 @@ PyObject *store_set_documents(PyObject *self, PyObject *const *arguments, Py_ssi
     PyObject *result = NULL;
     npv_error error;
     npv_status status;
-    if (!check_count("set_documents", 2, count) || !buffer_read(arguments[0], 'q', ANY_SIZE, false, &rows))
+    if (!check_count("set_documents", 3, count) || !buffer_read(arguments[0], 'q', ANY_SIZE, false, &rows))
         return NULL;
     batch.count = (size_t)rows.len / sizeof(uint64_t);
-    if (!documents_read(arguments[1], batch.count, false, &documents))
+    if (!documents_read(arguments[1], batch.count, arguments[2], &documents))
         goto end;
     batch.documents = documents.text;
+    batch.objects = documents.objects;
     Py_BEGIN_ALLOW_THREADS status = npv_set_documents(store, rows.buf, &batch, &error);
     Py_END_ALLOW_THREADS result = status == NPV_OK ? Py_NewRef(Py_None) : raise_error(state_of(self), &error);
 end:

@@ -266,6 +266,30 @@ static PyObject *pickle(PyObject *self, PyObject *row) {
     return found;
 }
 
+/* object(row) -> the pickle beside the document, as bytes, or None */
+static PyObject *object(PyObject *self, PyObject *row) {
+    npv_store *const store = store_of(self)->store;
+    const unsigned long long number = PyLong_AsUnsignedLongLong(row);
+    unsigned char *bytes = NULL;
+    size_t count = 0;
+    npv_error error;
+    npv_status status;
+    if (PyErr_Occurred() != NULL)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS status = npv_get_object(store, number, &bytes, &count, &error);
+    Py_END_ALLOW_THREADS if (status != NPV_OK) return raise_error(state_of(self), &error);
+    PyObject *const found = Py_BuildValue("y#", (const char *)bytes, (Py_ssize_t)count);
+    npv_free(bytes);
+    return found;
+}
+
+/* has_objects() -> whether rows may have objects */
+static PyObject *has_objects(PyObject *self, PyObject *unused) {
+    npv_info found;
+    (void)unused;
+    return get_info(self, &found) ? PyBool_FromLong(found.objects) : NULL;
+}
+
 /* find(id) -> row or None */
 static PyObject *find(PyObject *self, PyObject *id) {
     npv_store *const store = store_of(self)->store;
@@ -313,6 +337,8 @@ static PyMethodDef methods[] = {
     {"records", records, METH_O, NULL},
     {"document", document, METH_O, NULL},
     {"pickle", pickle, METH_O, NULL},
+    {"object", object, METH_O, NULL},
+    {"has_objects", has_objects, METH_NOARGS, NULL},
     {"find", find, METH_O, NULL},
     {"id", id, METH_O, NULL},
     {"add", (PyCFunction)(void (*)(void))store_add, METH_FASTCALL, NULL},

@@ -36,6 +36,12 @@
  */
 npv_status npv_pickle_read(npv_bytes pickle, uint64_t rows, npv_documents *documents, npv_error *error);
 
+/*
+ * Appends the fragment of a pickled object that is data: nothing for None. All that is no document is NPV_E_UNSUPPORTED,
+ * NPV_E_FORMAT or NPV_E_LIMIT, and `fragment` is unspecified then.
+ */
+npv_status npv_pickle_read_value(npv_bytes pickle, npv_buffer *fragment, npv_error *error);
+
 /* Writes the documents of these rows (NULL: all) as such a pickle, which loads in NumPy 1.x and 2.x. */
 npv_status npv_pickle_write(const npv_documents *documents, const uint64_t *rows, npv_sink sink, npv_error *error);
 

@@ -395,3 +395,27 @@ npv_status npv_pickle_read(npv_bytes pickle, uint64_t rows, npv_documents *docum
         npv_documents_free(documents);
     return status;
 }
+
+static npv_status read_value(const npv_pickle_tree *tree, size_t pickle_size, npv_buffer *fragment, npv_error *error) {
+    reader r = {.error = error, .expansion = expansion_of(pickle_size)};
+    npv_status status = NPV_OK;
+    if (tree->stranger != NULL)
+        return refuse_class(&r, tree->stranger);
+    if (tree->root->kind != NPV_NODE_NONE)
+        status = read_document(&r, tree->root, r.expansion);
+    if (status == NPV_OK)
+        status = npv_buffer_append(fragment, r.out.data, r.out.size, error);
+    free(r.out.data);
+    free(r.scratch.data);
+    free(r.keys);
+    return status;
+}
+
+npv_status npv_pickle_read_value(npv_bytes pickle, npv_buffer *fragment, npv_error *error) {
+    npv_pickle_tree tree;
+    npv_status status = npv_pickle_tree_parse(pickle, &tree, error);
+    if (status == NPV_OK)
+        status = read_value(&tree, pickle.size, fragment, error);
+    npv_pickle_tree_free(&tree);
+    return status;
+}
