@@ -395,10 +395,10 @@ def test_changes_and_refreshes_leave_no_memory_behind(tmp_path):
 
     def call(turn):
         writer.upsert(VECTORS[:2], [{"n": 1, "tags": ["a"]}, None], ids=["0", "1"])
-        writer.upsert(VECTORS[:1], ids=["more"])
-        writer.delete(["more"])
+        writer.upsert(VECTORS[:2], [{"n": (1,)}, {"n": {1}}], ids=["more", "and more"])
+        writer.delete(["more", "and more"])
         with pytest.raises(ValueError):
-            writer.add(VECTORS[:1], [{"n": (1,)}])
+            writer.add(VECTORS[:1] * np.nan, [{"n": {1}}])
         assert reader.refresh() > 0 and reader.get(0)[1] == {"n": 1, "tags": ["a"]}
         assert len(reader.search(VECTORS[0], 2, -1, where="n = 1")) == 1
         assert reader.refresh() == 0 and reader.vectors.shape[1] == 4
