@@ -395,8 +395,8 @@ def test_changes_and_refreshes_leave_no_memory_behind(tmp_path):
 
     def call(turn):
         writer.upsert(VECTORS[:2], [{"n": 1, "tags": ["a"]}, None], ids=["0", "1"])
-        writer.upsert(VECTORS[:2], [{"n": (1,)}, {"n": {1}}], ids=["more", "and more"])
-        writer.delete(["more", "and more"])
+        writer.upsert(VECTORS[:1], [{"n": (turn, {1})}], ids=["more"])
+        writer.delete(["more"])
         with pytest.raises(ValueError):
             writer.add(VECTORS[:1] * np.nan, [{"n": {1}}])
         assert reader.refresh() > 0 and reader.get(0)[1] == {"n": 1, "tags": ["a"]}
