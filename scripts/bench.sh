@@ -1,5 +1,6 @@
 #!/bin/sh
 # Runs bench/run.py over the release build: scripts/bench.sh [options of bench/run.py; --help lists them]
+# With --crash first: bench/crash.py, which kills writers and looks for what they had acknowledged.
 # What it is compared with goes into an environment of its own, build/bench-venv; what cannot be installed is left out.
 set -eu
 cd "$(dirname "$0")/.."
@@ -54,4 +55,9 @@ case " $* " in
     install --no-deps --force-reinstall build/dist/npvec-*.whl
     ;;
 esac
-PYTHONDONTWRITEBYTECODE=1 exec "$venv/bin/python" bench/run.py "$@"
+program=bench/run.py
+if [ "${1-}" = --crash ]; then
+    program=bench/crash.py
+    shift
+fi
+PYTHONDONTWRITEBYTECODE=1 exec "$venv/bin/python" "$program" "$@"
