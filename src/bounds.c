@@ -29,10 +29,50 @@ static float at_least(double x) {
 /* Below this share of the query, what is left beside the direction is rounding noise. */
 #define LEAST_LARGEST 0x1p-60
 
-/* Halves go to the even neighbour: adding 1.5 x 2^52 leaves no bits behind the point. */
-static double nearest(double x) {
-    const double shift = 0x1.8p52;
-    return (x + shift) - shift;
+/*
+ * Sums over a query run in two lanes, as vectors of gcc and clang that every processor has: they go into bounds
+ * only, whose slack does not depend on the order. All arrays are padded with zeros to NPV_LANES, which is more.
+ */
+typedef double lanes_f64 __attribute__((vector_size(16)));
+typedef int64_t lanes_i64 __attribute__((vector_size(16)));
+#define LANES 2
+
+static inline lanes_f64 lanes_load(const double *from) {
+    lanes_f64 x;
+    memcpy(&x, from, sizeof x);
+    return x;
+}
+
+static inline lanes_f64 lanes_abs(lanes_f64 x) {
+    return (lanes_f64)((lanes_i64)x & INT64_MAX);
+}
+
+static inline lanes_f64 lanes_larger(lanes_f64 x, lanes_f64 y) {
+    const lanes_i64 larger = x > y;
+    return (lanes_f64)(((lanes_i64)x & larger) | ((lanes_i64)y & ~larger));
+}
+
+static inline double lanes_sum(lanes_f64 x) {
+    return x[0] + x[1];
+}
+
+/* What of a query is rounded: g = q - b v, scaled. */
+typedef struct residual {
+    const double *query;
+    const double *direction;
+    double b;
+    double scale;
+} residual;
+
+static inline lanes_f64 residual_at(const residual *of, size_t j) {
+    return lanes_load(of->query + j) * of->scale - of->b * lanes_load(of->direction + j);
+}
+
+static double largest_residual(const residual *of, size_t dimensions) {
+    lanes_f64 largest = {0};
+    for (size_t j = 0; j < dimensions; j += LANES)
+        largest = lanes_larger(lanes_abs(residual_at(of, j)), largest);
+    return largest[0] > largest[1] ? largest[0] : largest[1];
 }
 
 typedef struct coarse_query {
@@ -43,34 +83,37 @@ typedef struct coarse_query {
     double magnitude; /* sum of their absolute values */
 } coarse_query;
 
-/* g = q - b v, scaled, rounded to integers of `step`. */
-static coarse_query round_query(const double *query, const double *direction, double b, double scale, size_t dimensions,
-                                int8_t *coarse) {
+/*
+ * Rounds to integers of `step`, halves to the even neighbour: adding 1.5 x 2^52 leaves no bits behind the point, and the
+ * integer in the lowest ones. Neighbouring dimensions have neighbouring places.
+ */
+static coarse_query round_query(const residual *of, size_t dimensions, int8_t *coarse) {
+    const double shift = 0x1.8p52;
     const size_t plane_bytes = NPV_PLANE_BYTES(dimensions);
-    coarse_query rounded = {0};
-    double largest = 0;
-    for (size_t j = 0; j < dimensions; j++) {
-        const double g = fabs(query[j] * scale - b * direction[j]);
-        largest = g > largest ? g : largest;
-    }
-    rounded.step = largest / COARSEST;
-    memset(coarse, 0, 2 * plane_bytes);
-    double squares = 0;
-    double error_squares = 0;
+    const double largest = largest_residual(of, dimensions);
+    const double step = largest / COARSEST;
     const double steps = largest > LEAST_LARGEST ? COARSEST / largest : 0;
-    for (size_t j = 0; j < dimensions; j++) {
-        const double g = query[j] * scale - b * direction[j];
-        const double integer = nearest(g * steps);
-        const double error = g - integer * rounded.step;
-        coarse[npv_code_position(j, plane_bytes)] = (int8_t)integer;
-        squares += g * g;
-        error_squares += error * error;
-        rounded.sum += integer;
-        rounded.magnitude += fabs(integer);
+    lanes_f64 squares = {0}, error_squares = {0}, sum = {0}, magnitude = {0};
+    memset(coarse, 0, 2 * plane_bytes);
+    for (size_t first = 0; first < dimensions; first += NPV_LANES) {
+        int64_t integers[NPV_LANES];
+        int8_t *to = coarse + npv_code_position(first, plane_bytes);
+        for (size_t i = 0; i < NPV_LANES; i += LANES) {
+            const lanes_f64 g = residual_at(of, first + i);
+            const lanes_f64 shifted = g * steps + shift;
+            const lanes_f64 integer = shifted - shift;
+            const lanes_f64 error = g - integer * step;
+            memcpy(integers + i, &shifted, sizeof shifted);
+            squares += g * g;
+            error_squares += error * error;
+            sum += integer;
+            magnitude += lanes_abs(integer);
+        }
+        for (size_t i = 0; i < NPV_LANES; i++)
+            to[i] = (int8_t)integers[i];
     }
-    rounded.length = sqrt(squares);
-    rounded.error = sqrt(error_squares);
-    return rounded;
+    return (coarse_query){step, sqrt(lanes_sum(squares)), sqrt(lanes_sum(error_squares)), lanes_sum(sum),
+                          lanes_sum(magnitude)};
 }
 
 /*
@@ -94,22 +137,23 @@ static npv_bound_terms make_terms(const coarse_query *rounded, double query_leng
 void npv_bounder_prepare(const npv_request *request, const npv_codes *codes, const double *query,
                          npv_bounder *bounder) {
     const size_t dimensions = request->dimensions;
-    double along = 0;
-    double square = 0;
+    lanes_f64 products = {0}, squares = {0};
     int exponent = 0;
-    for (size_t j = 0; j < dimensions; j++) {
-        along += query[j] * codes->wide_direction[j];
-        square += query[j] * query[j];
+    for (size_t j = 0; j < dimensions; j += LANES) {
+        const lanes_f64 q = lanes_load(query + j);
+        products += q * lanes_load(codes->wide_direction + j);
+        squares += q * q;
     }
+    const double square = lanes_sum(squares);
     frexp(sqrt(square), &exponent);
     bounder->query_square = square;
     bounder->scale = ldexp(1, -exponent);
-    along *= bounder->scale;
+    const double along = lanes_sum(products) * bounder->scale;
     const double b = codes->direction_square > 0 ? along / codes->direction_square : 0;
     const double query_length = sqrt(square) * bounder->scale;
     const double direction_length = sqrt(codes->direction_square);
-    const coarse_query rounded =
-        round_query(query, codes->wide_direction, b, bounder->scale, dimensions, bounder->coarse);
+    const residual beside = {query, codes->wide_direction, b, bounder->scale};
+    const coarse_query rounded = round_query(&beside, dimensions, bounder->coarse);
     /* High nibbles stand for 16 * high + 7.5 - 128, both for 16 * high + low - 128. */
     bounder->terms4 = make_terms(&rounded, query_length, along, direction_length, 16, 7.5 - 128, 16 * 15);
     bounder->terms8 = make_terms(&rounded, query_length, along, direction_length, 1, -128, 255);

@@ -80,10 +80,12 @@ typedef struct cascade_query {
     npv_error error;
 } cascade_query;
 
-/* Where a thread chooses the seeds of a query, and what it reads vectors to. */
+/* Where a thread chooses the seeds of a query, and the likeliest of them, and what it reads vectors to. */
 typedef struct thread_room {
     float *maxima;
-    uint64_t *rows;
+    uint64_t *seeds;
+    float *seed_bounds;
+    npv_candidate *likely;
     unsigned char *vector;
 } thread_room;
 
@@ -121,6 +123,22 @@ static void ask_for(const void *bytes, size_t size) {
         __builtin_prefetch((const char *)bytes + i);
 }
 
+static void ask_for_header(const cascade_job *job, int bits, uint64_t row) {
+    const npv_headers headers = npv_headers_from(job->request, job->codes, bits, row);
+    __builtin_prefetch(headers.columns.along);
+    __builtin_prefetch(headers.columns.step);
+    __builtin_prefetch(headers.columns.error);
+    __builtin_prefetch(headers.columns.length);
+}
+
+/* What bound_whole_code reads. */
+static void ask_for_whole_code(const cascade_job *job, uint64_t row) {
+    const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
+    ask_for(npv_plane_row(&job->codes->high, row, plane_bytes), plane_bytes);
+    ask_for(npv_plane_row(&job->codes->low, row, plane_bytes), plane_bytes);
+    ask_for_header(job, 8, row);
+}
+
 /* The queries that are bounded together: one, or a tile, whose integers lie one behind the other. */
 typedef struct tile {
     const int8_t *coarse;
@@ -146,24 +164,27 @@ static void sum_places(const cascade_job *job, const tile *of, const npv_array *
     for (size_t i = 0; i < places.count; i++) {
         int32_t sums[NPV_TILE];
         const uint64_t ahead = places.first + i + ROWS_AHEAD;
-        if (ahead < job->rows)
+        if (ahead < job->rows) {
             ask_for(npv_plane_row(plane, job->listed[ahead], plane_bytes), plane_bytes);
+            ask_for_header(job, job->bits, job->listed[ahead]);
+        }
         sum_rows(job, of, plane, job->listed[places.first + i], 1, sums);
         for (size_t query = 0; query < of->queries; query++)
             dots[query * places.count + i] = sums[query];
     }
 }
 
-/* The headers of listed rows, brought together. */
+/* The headers of rows that are picked out, brought together. */
 typedef struct gathered_headers {
     float along[NPV_BLOCK_ROWS], step[NPV_BLOCK_ROWS], error[NPV_BLOCK_ROWS], length[NPV_BLOCK_ROWS];
     double lengths[NPV_BLOCK_ROWS];
 } gathered_headers;
 
-static npv_headers gather_headers(const cascade_job *job, npv_run places, gathered_headers *room) {
-    const npv_headers all = npv_headers_from(job->request, job->codes, job->bits, 0);
-    for (size_t i = 0; i < places.count; i++) {
-        const uint64_t row = job->listed[places.first + i];
+static npv_headers gather_headers(const cascade_job *job, int bits, const uint64_t *rows, size_t count,
+                                  gathered_headers *room) {
+    const npv_headers all = npv_headers_from(job->request, job->codes, bits, 0);
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t row = rows[i];
         room->along[i] = all.columns.along[row];
         room->step[i] = all.columns.step[row];
         room->error[i] = all.columns.error[row];
@@ -186,7 +207,7 @@ static void bound_whole_block(const cascade_job *job, cascade_query *queries, si
             dots[i] = 16 * dots[i] + low[i];
     }
     const npv_headers headers = job->listed == NULL ? npv_headers_from(job->request, job->codes, job->bits, block.first)
-                                                    : gather_headers(job, block, &room);
+                                                    : gather_headers(job, job->bits, job->listed + block.first, block.count, &room);
     for (size_t i = 0; i < count; i++)
         queries[i].maxima[block.first / NPV_BLOCK_ROWS] =
             npv_bound_keys(job->request, &queries[i].bounder, job->bits, &headers, block.count, dots + i * block.count,
@@ -312,27 +333,23 @@ static uint64_t rows_from(const cascade_job *job, const cascade_query *query, si
     return npv_bounds_from(job->request->kernels, query->bounds + number * NPV_BLOCK_ROWS, least);
 }
 
-/* The rows with the highest bounds: those from a floor on, the first blocks' if there are too many. */
-static size_t choose_seeds(const cascade_job *job, cascade_query *query, thread_room *room) {
-    const size_t wanted = seed_count(job->request);
-    size_t count = 0;
-    size_t number = 0;
-    query->seed_floor = seed_floor(job, query, wanted, room->maxima);
-    for (; count < 2 * wanted && number < job->blocks; number++)
-        for (uint64_t left = rows_from(job, query, number, query->seed_floor); left != 0; left &= left - 1) {
-            const uint64_t row = row_at(job, number * NPV_BLOCK_ROWS + (unsigned)__builtin_ctzll(left));
-            room->rows[count++] = row;
-            ask_for_row(job->request, row);
+/* Bounds by whole codes of rows that were picked out. */
+static void bound_whole_codes(const cascade_job *job, const cascade_query *query, const uint64_t *rows, size_t count,
+                              float *bounds) {
+    const tile of = {query->bounder.coarse, 1};
+    for (size_t first = 0; first < count; first += NPV_BLOCK_ROWS) {
+        const size_t some = count - first < NPV_BLOCK_ROWS ? count - first : NPV_BLOCK_ROWS;
+        int32_t dots[NPV_BLOCK_ROWS];
+        gathered_headers room;
+        for (size_t i = 0; i < some; i++) {
+            int32_t high, low;
+            sum_rows(job, &of, &job->codes->high, rows[first + i], 1, &high);
+            sum_rows(job, &of, &job->codes->low, rows[first + i], 1, &low);
+            dots[i] = 16 * high + low;
         }
-    query->seed_blocks = number;
-    return count;
-}
-
-static void seed(const cascade_job *job, cascade_query *query, thread_room *room) {
-    const size_t count = choose_seeds(job, query, room);
-    for (size_t i = 0; i < count; i++)
-        score_row(job, query, room->rows[i], room, query->top);
-    query->cost->rows32 += count;
+        const npv_headers headers = gather_headers(job, 8, rows + first, some, &room);
+        npv_bound_keys(job->request, &query->bounder, 8, &headers, some, dots, bounds + first);
+    }
 }
 
 /* The least bound that a hit can have, given k rows that are at least as good as the worst of `top`. */
@@ -342,24 +359,57 @@ static float threshold_of(const cascade_job *job, const cascade_query *query, co
     return npv_bound_of_key(job->request, &query->bounder, key);
 }
 
-/* -------------------------------------------------------------------------------------------------- 3. Refining -- */
-
-static float bound_whole_code(const cascade_job *job, const cascade_query *query, uint64_t row) {
-    const tile of = {query->bounder.coarse, 1};
-    const npv_headers headers = npv_headers_from(job->request, job->codes, 8, row);
-    int32_t dots, low;
-    float bound;
-    sum_rows(job, &of, &job->codes->high, row, 1, &dots);
-    sum_rows(job, &of, &job->codes->low, row, 1, &low);
-    dots = 16 * dots + low;
-    npv_bound_keys(job->request, &query->bounder, 8, &headers, 1, &dots, &bound);
-    return bound;
+/* The rows with the highest bounds: those from a floor on, the first blocks' if there are too many. */
+static size_t choose_seeds(const cascade_job *job, cascade_query *query, thread_room *room) {
+    const size_t wanted = seed_count(job->request);
+    size_t count = 0;
+    size_t number = 0;
+    query->seed_floor = seed_floor(job, query, wanted, room->maxima);
+    for (; count < 2 * wanted && number < job->blocks; number++)
+        for (uint64_t left = rows_from(job, query, number, query->seed_floor); left != 0; left &= left - 1) {
+            const size_t place = number * NPV_BLOCK_ROWS + (unsigned)__builtin_ctzll(left);
+            room->seed_bounds[count] = query->bounds[place];
+            room->seeds[count] = row_at(job, place);
+            if (job->bits == 4)
+                ask_for_whole_code(job, room->seeds[count]);
+            count++;
+        }
+    query->seed_blocks = number;
+    return count;
 }
+
+/*
+ * Bounds by whole codes are in the order of scores, nearly: the k rows that they put first give the threshold, and of
+ * the other seeds hardly one reaches it.
+ */
+static void seed(const cascade_job *job, cascade_query *query, thread_room *room) {
+    const size_t count = choose_seeds(job, query, room);
+    npv_topk likely = {room->likely, 0, job->request->k};
+    if (job->bits == 4) {
+        bound_whole_codes(job, query, room->seeds, count, room->seed_bounds);
+        query->cost->rows8 += count;
+    }
+    for (size_t i = 0; i < count; i++)
+        npv_topk_offer(&likely, (npv_candidate){(double)room->seed_bounds[i], room->seeds[i]});
+    for (size_t i = 0; i < likely.count; i++)
+        ask_for_row(job->request, likely.heap[i].row);
+    for (size_t i = 0; i < likely.count; i++)
+        score_row(job, query, likely.heap[i].row, room, query->top);
+    query->cost->rows32 += likely.count;
+    for (size_t i = 0; i < count; i++) {
+        const npv_candidate other = {(double)room->seed_bounds[i], room->seeds[i]};
+        if (npv_better(likely.heap[0], other) && room->seed_bounds[i] >= threshold_of(job, query, query->top)) {
+            score_row(job, query, other.row, room, query->top);
+            query->cost->rows32++;
+        }
+    }
+}
+
+/* -------------------------------------------------------------------------------------------------- 3. Refining -- */
 
 /* The survivors of a block that are no seeds; asks for what they are looked at by. */
 static size_t find_survivors(const cascade_job *job, const cascade_query *query, size_t number, float threshold,
                              uint64_t *rows, npv_cascade_cost *cost) {
-    const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
     uint64_t left = rows_from(job, query, number, threshold);
     size_t count = 0;
     cost->survivors += npv_word_count(left);
@@ -368,12 +418,10 @@ static size_t find_survivors(const cascade_job *job, const cascade_query *query,
     for (; left != 0; left &= left - 1) {
         const uint64_t row = row_at(job, number * NPV_BLOCK_ROWS + (unsigned)__builtin_ctzll(left));
         rows[count++] = row;
-        if (job->bits == 4) {
-            ask_for(npv_plane_row(&job->codes->high, row, plane_bytes), plane_bytes);
-            ask_for(npv_plane_row(&job->codes->low, row, plane_bytes), plane_bytes);
-        } else {
+        if (job->bits == 4)
+            ask_for_whole_code(job, row);
+        else
             ask_for_row(job->request, row);
-        }
     }
     return count;
 }
@@ -381,9 +429,11 @@ static size_t find_survivors(const cascade_job *job, const cascade_query *query,
 /* Leaves of a lot of survivors those whose whole codes do not rule them out; asks for their vectors. */
 static size_t look_at_whole_codes(const cascade_job *job, const cascade_query *query, uint64_t *rows, size_t count,
                                   float threshold) {
+    float bounds[LOT_ROWS];
     size_t left = 0;
+    bound_whole_codes(job, query, rows, count, bounds);
     for (size_t i = 0; i < count; i++)
-        if (bound_whole_code(job, query, rows[i]) >= threshold) {
+        if (bounds[i] >= threshold) {
             rows[left++] = rows[i];
             ask_for_row(job->request, rows[i]);
         }
@@ -532,7 +582,9 @@ typedef struct cascade_memory {
     npv_candidate *candidates;
     cascade_query *queries;
     float *seed_maxima;
-    uint64_t *seed_rows;
+    uint64_t *seeds;
+    float *seed_bounds;
+    npv_candidate *likely;
     unsigned char *vectors;
     thread_room *rooms;
     cascade_helper *helpers;
@@ -545,7 +597,9 @@ static void free_memory(cascade_memory *memory) {
     free(memory->candidates);
     free(memory->queries);
     free(memory->seed_maxima);
-    free(memory->seed_rows);
+    free(memory->seeds);
+    free(memory->seed_bounds);
+    free(memory->likely);
     free(memory->vectors);
     free(memory->rooms);
     free(memory->helpers);
@@ -575,17 +629,20 @@ static npv_status make_memory(cascade_memory *memory, const npv_request *request
     memory->candidates = malloc(threads * request->k * sizeof *memory->candidates);
     memory->queries = calloc(group, sizeof *memory->queries);
     memory->seed_maxima = malloc(threads * seed_groups * sizeof *memory->seed_maxima);
-    memory->seed_rows = malloc(threads * most_seeds * sizeof *memory->seed_rows);
+    memory->seeds = malloc(threads * most_seeds * sizeof *memory->seeds);
+    memory->seed_bounds = malloc(threads * most_seeds * sizeof *memory->seed_bounds);
+    memory->likely = malloc(threads * request->k * sizeof *memory->likely);
     memory->vectors = malloc(threads * request->dimensions * sizeof(float));
     memory->rooms = calloc(threads, sizeof *memory->rooms);
     memory->helpers = calloc(threads, sizeof *memory->helpers);
     if (memory->coarse == NULL || memory->bounds == NULL || memory->maxima == NULL || memory->candidates == NULL ||
-        memory->queries == NULL || memory->seed_maxima == NULL || memory->seed_rows == NULL ||
-        memory->vectors == NULL || memory->rooms == NULL || memory->helpers == NULL)
+        memory->queries == NULL || memory->seed_maxima == NULL || memory->seeds == NULL || memory->seed_bounds == NULL ||
+        memory->likely == NULL || memory->vectors == NULL || memory->rooms == NULL || memory->helpers == NULL)
         return npv_fail_memory(error, "the bounds of a search",
                                group * blocks * (NPV_BLOCK_ROWS + 1) * sizeof *memory->bounds);
     for (size_t i = 0; i < threads; i++)
-        memory->rooms[i] = (thread_room){memory->seed_maxima + i * seed_groups, memory->seed_rows + i * most_seeds,
+        memory->rooms[i] = (thread_room){memory->seed_maxima + i * seed_groups, memory->seeds + i * most_seeds,
+                                         memory->seed_bounds + i * most_seeds, memory->likely + i * request->k,
                                          memory->vectors + i * request->dimensions * sizeof(float)};
     for (size_t i = 0; i + 1 < threads; i++)
         memory->helpers[i].top = (npv_topk){memory->candidates + i * request->k, 0, request->k};

@@ -1,6 +1,7 @@
 #include "workers.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -13,6 +14,9 @@
  * asks again finds them awake, and one that does not pays a tenth of a millisecond of another processor.
  */
 #define LOOK_OUT_NS 100000
+
+/* For so long of it the processor is kept, even if others want it. */
+#define KEEP_NS 5000
 
 /* Looks at the clock, which takes some 25 ns, once in so many looks for a job. */
 #define LOOKS 16
@@ -61,16 +65,21 @@ static void pause_briefly(void) {
 #endif
 }
 
-/* Waits until *value is another than `old`, but not for long. */
+/*
+ * Waits until *value is another than `old`, but not for long. Whoever is waited for may want this very processor: after
+ * the time that a short job takes, it can have it.
+ */
 static void look_out(const atomic_uint *value, unsigned old) {
     const uint64_t start = nanoseconds();
-    do {
+    for (uint64_t waited = 0; waited < LOOK_OUT_NS; waited = nanoseconds() - start) {
         for (int i = 0; i < LOOKS; i++) {
             if (atomic_load(value) != old)
                 return;
             pause_briefly();
         }
-    } while (nanoseconds() - start < LOOK_OUT_NS);
+        if (waited > KEEP_NS)
+            sched_yield();
+    }
 }
 
 /*

@@ -88,6 +88,7 @@ TARGET static inline void store_bytes_i32x8(uint8_t *to, vector_i32x8 x) {
 #define CODES_STEP 32
 #define NARROW_STEPS 4
 #define SINGLE_SUMS 1
+#define TILE_ROWS 1
 
 typedef __m256i codes_u8, query_s8, narrow_sum, wide_sum;
 

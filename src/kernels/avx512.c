@@ -16,6 +16,7 @@
 #define CODES_STEP 64
 #define NARROW_STEPS 512
 #define SINGLE_SUMS 2
+#define TILE_ROWS 4
 
 typedef __m512i codes_u8, query_s8, narrow_sum, wide_sum;
 
@@ -64,8 +65,14 @@ TARGET static inline int32_t wide_reduce(wide_sum sum) {
     return reduce_i32x8(halves_added(sum));
 }
 
+/* Lanes are brought together pairwise, and the sums into the order of their names on the way. */
 TARGET static inline void wide_reduce4(wide_sum a, wide_sum b, wide_sum c, wide_sum d, int32_t sums[4]) {
-    reduce4_i32x8(halves_added(a), halves_added(b), halves_added(c), halves_added(d), sums);
+    const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    const __m512i abcd = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    const __m256i by8 = halves_added(abcd);
+    const __m128i by4 = _mm_add_epi32(_mm256_castsi256_si128(by8), _mm256_extracti128_si256(by8, 1));
+    _mm_storeu_si128((__m128i *)sums, by4);
 }
 
 #include "code_template.h"

@@ -132,6 +132,7 @@ static inline uint64_t rows64_in_range(const uint32_t *codes, uint32_t first, ui
 /* A narrow sum is int16 lanes. A step adds two products to a lane, 127 * 15 * 2 = 3,810: eight steps fit 32,767. */
 #define NARROW_STEPS 8
 #define SINGLE_SUMS 1
+#define TILE_ROWS 1
 
 #include "neon_codes.h"
 

@@ -14,6 +14,7 @@
 /* A narrow sum is int32 lanes, as wide as a row needs. */
 #define NARROW_STEPS 2048
 #define SINGLE_SUMS 2
+#define TILE_ROWS 1
 
 #include "neon_codes.h"
 

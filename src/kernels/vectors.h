@@ -16,7 +16,7 @@ typedef int32_t vector_i32x8 __attribute__((vector_size(32)));
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else
-#define UNROLL _Pragma("GCC unroll 8")
+#define UNROLL _Pragma("GCC unroll 16")
 #endif
 
 /*
