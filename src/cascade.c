@@ -206,8 +206,9 @@ static void bound_whole_block(const cascade_job *job, cascade_query *queries, si
         for (size_t i = 0; i < of.queries * block.count; i++)
             dots[i] = 16 * dots[i] + low[i];
     }
-    const npv_headers headers = job->listed == NULL ? npv_headers_from(job->request, job->codes, job->bits, block.first)
-                                                    : gather_headers(job, job->bits, job->listed + block.first, block.count, &room);
+    const npv_headers headers = job->listed == NULL
+                                    ? npv_headers_from(job->request, job->codes, job->bits, block.first)
+                                    : gather_headers(job, job->bits, job->listed + block.first, block.count, &room);
     for (size_t i = 0; i < count; i++)
         queries[i].maxima[block.first / NPV_BLOCK_ROWS] =
             npv_bound_keys(job->request, &queries[i].bounder, job->bits, &headers, block.count, dots + i * block.count,
@@ -636,8 +637,9 @@ static npv_status make_memory(cascade_memory *memory, const npv_request *request
     memory->rooms = calloc(threads, sizeof *memory->rooms);
     memory->helpers = calloc(threads, sizeof *memory->helpers);
     if (memory->coarse == NULL || memory->bounds == NULL || memory->maxima == NULL || memory->candidates == NULL ||
-        memory->queries == NULL || memory->seed_maxima == NULL || memory->seeds == NULL || memory->seed_bounds == NULL ||
-        memory->likely == NULL || memory->vectors == NULL || memory->rooms == NULL || memory->helpers == NULL)
+        memory->queries == NULL || memory->seed_maxima == NULL || memory->seeds == NULL ||
+        memory->seed_bounds == NULL || memory->likely == NULL || memory->vectors == NULL || memory->rooms == NULL ||
+        memory->helpers == NULL)
         return npv_fail_memory(error, "the bounds of a search",
                                group * blocks * (NPV_BLOCK_ROWS + 1) * sizeof *memory->bounds);
     for (size_t i = 0; i < threads; i++)

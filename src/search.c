@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -70,23 +71,47 @@ static npv_status prepare_query(const npv_store *store, npv_metric metric, const
                         "query %zu: expected a direction, found a vector of length zero; use the dot product or "
                         "Euclidean distance on a store that does not normalise",
                         number);
-    for (size_t j = 0; j < store->dimensions; j++)
-        wide[j] = (double)(float)(wide[j] / length);
+    for (size_t first = 0; first < NPV_PADDED(store->dimensions); first += NPV_LANES)
+        for (size_t j = first; j < first + NPV_LANES; j++)
+            wide[j] = (double)(float)(wide[j] / length);
     return NPV_OK;
 }
 
+/* All queries of a call, to be shared out. */
+typedef struct query_preparation {
+    const npv_store *store;
+    npv_metric metric;
+    const float *queries;
+    double *wide;
+    atomic_size_t refused; /* the first query that is no query, or their number */
+} query_preparation;
+
+static npv_status prepare_one(const query_preparation *self, size_t number, npv_error *error) {
+    const size_t dimensions = self->store->dimensions;
+    return prepare_query(self->store, self->metric, self->queries + number * dimensions, number,
+                         self->wide + number * NPV_PADDED(dimensions), error);
+}
+
+static void prepare_part(void *context, size_t number, unsigned worker) {
+    query_preparation *self = context;
+    (void)worker;
+    if (prepare_one(self, number, NULL) == NPV_OK)
+        return;
+    size_t refused = atomic_load(&self->refused);
+    while (number < refused && !atomic_compare_exchange_weak(&self->refused, &refused, number)) {}
+}
+
 static npv_status prepare_queries(search_job *job, const float *queries, npv_error *error) {
-    const size_t dimensions = job->store->dimensions;
-    const size_t stride = NPV_PADDED(dimensions);
-    if (job->query_count < SIZE_MAX / sizeof(double) / stride)
-        job->queries = malloc((job->query_count + 1) * stride * sizeof(double));
+    const size_t count = job->query_count;
+    const size_t stride = NPV_PADDED(job->store->dimensions);
+    if (count < SIZE_MAX / sizeof(double) / stride)
+        job->queries = malloc((count + 1) * stride * sizeof(double));
     if (job->queries == NULL)
-        return npv_fail_memory(error, "the queries", job->query_count * stride * sizeof(double));
-    npv_status status = NPV_OK;
-    for (size_t i = 0; i < job->query_count && status == NPV_OK; i++)
-        status = prepare_query(job->store, job->options->metric, queries + i * dimensions, i, job->queries + i * stride,
-                               error);
-    return status;
+        return npv_fail_memory(error, "the queries", count * stride * sizeof(double));
+    query_preparation self = {job->store, job->options->metric, queries, job->queries, count};
+    npv_workers_run(job->store->workers, count, prepare_part, &self);
+    const size_t refused = atomic_load(&self.refused);
+    return refused < count ? prepare_one(&self, refused, error) : NPV_OK;
 }
 
 /* Cosine is undefined for a zero row; only those that the search would have to score matter. */

@@ -114,8 +114,8 @@ ROW_INLINE void sum_rows(const int8_t *queries, size_t tile, const uint8_t *plan
         sum_steps(sums, queries, tile, plane, rows, plane_bytes, j, plane_bytes, false);
     else
         for (; j < plane_bytes; j += most)
-            sum_steps(sums, queries, tile, plane, rows, plane_bytes, j,
-                      plane_bytes - j < most ? plane_bytes : j + most, false);
+            sum_steps(sums, queries, tile, plane, rows, plane_bytes, j, plane_bytes - j < most ? plane_bytes : j + most,
+                      false);
     if (tile == 1)
         dots[0] = wide_reduce(SINGLE_SUMS == 1 ? sums[0] : wide_add(sums[0], sums[1]));
     else
