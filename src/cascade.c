@@ -3,9 +3,10 @@
  *
  *   1. bound    one stream over the codes gives every eligible row an upper bound, and every block of 64 rows its
  *               largest.
- *   2. seed     the rows with the highest bounds are scored. The k-th best of these scores is the threshold: k rows are
- *               known to reach it, so a row whose bound is below cannot be a hit. (Never a threshold from lower bounds:
- *               it lies two error widths lower instead of one, and many times the rows survive.)
+ *   2. seed     of the rows with the highest bounds those that whole codes put first are scored. The k-th best of these
+ *               scores is the threshold: k rows are known to reach it, so a row whose bound is below cannot be a hit.
+ *               (Never a threshold from lower bounds: it lies two error widths lower instead of one, and many times the
+ *               rows survive.)
  *   3. refine   rows whose bound reaches the threshold are bounded again by their whole codes, and scored if that bound
  *               reaches it too. Better scores raise the threshold on the way.
  *
