@@ -588,12 +588,11 @@ static void coefficients_are_those_of_the_proof(void **state) {
 
 /*
  * A bound that equals the threshold is not below it. Rows of zeros have bound 0 exactly; rows at right angles to the
- * query have key 0 and a higher bound, so they become the seeds; and the zeros come first by their row numbers. All
- * others are far below, so that the survivors are few and looked at one by one.
+ * query have key 0 and a higher bound, so they come first among the seeds; and the zeros come first by their row
+ * numbers. All others are far below, so that the survivors are few and looked at one by one.
  */
-static void a_bound_at_the_threshold_survives(void **state) {
-    (void)state;
-    enum { rows = 4000, dimensions = 64, zeros = 300, right_angles = 300 };
+static void check_ties(size_t zeros, size_t right_angles) {
+    enum { rows = 4000, dimensions = 64 };
     float *vectors = calloc(rows * dimensions, sizeof *vectors);
     assert_non_null(vectors);
     for (size_t row = zeros; row < zeros + right_angles; row++)
@@ -607,6 +606,12 @@ static void a_bound_at_the_threshold_survives(void **state) {
         compare(&of, &request);
     }
     free_world(&of);
+}
+
+static void a_bound_at_the_threshold_survives(void **state) {
+    (void)state;
+    check_ties(300, 300);
+    check_ties(5, 10); /* all of them are seeds */
 }
 
 /*

@@ -252,7 +252,7 @@ static void check_equal(const char *what, const npv_kernels *table, size_t dimen
 }
 
 static void check_dots(size_t dimensions, size_t count, filling how, bool at_end) {
-    enum { MOST = 3 };
+    enum { MOST = 9 }; /* kernels may take several rows at once */
     const size_t plane_bytes = NPV_PLANE_BYTES(dimensions);
     const fenced planes = fence(count * plane_bytes, at_end);
     const fenced queries = fence(NPV_TILE * 2 * plane_bytes, at_end);
@@ -289,7 +289,7 @@ static void check_dots(size_t dimensions, size_t count, filling how, bool at_end
 static void test_integer_dots_are_the_definition(void **state) {
     (void)state;
     for (size_t i = 0; dimensions_at(i) != 0; i++)
-        check_dots(dimensions_at(i), i % 4, RANDOM, i % 8 < 4);
+        check_dots(dimensions_at(i), i % 10, RANDOM, i / 10 % 2 == 0);
 }
 
 static void test_integer_dots_hold_the_largest_sums(void **state) {
@@ -297,7 +297,7 @@ static void test_integer_dots_hold_the_largest_sums(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof dimensions / sizeof *dimensions; i++)
         for (filling how = RANDOM; how < FILLINGS; how++)
-            check_dots(dimensions[i], 1, how, true);
+            check_dots(dimensions[i], 5, how, true);
 }
 
 /* ------------------------------------------------------------------------------------------------------- Bounds -- */
