@@ -292,7 +292,7 @@ static bool object_matches(const model *m, npv_store *store, uint64_t row, int n
     if (npv_get_object(store, row, &object, &size, NULL) != NPV_OK)
         return false;
     const size_t wanted = m->kind == MODEL_DOCUMENTS ? (size_t)spell_object(n, expected) : 0;
-    const bool same = wanted == size && (object == NULL) == (wanted == 0) && memcmp(expected, object, size) == 0;
+    const bool same = wanted == size && (wanted == 0 ? object == NULL : memcmp(expected, object, size) == 0);
     npv_free(object);
     return same;
 }

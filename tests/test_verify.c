@@ -169,6 +169,29 @@ static void every_changed_byte_of_typed_fields(void **state) {
     every_changed_byte(MODEL_TYPED);
 }
 
+/* The lengths in a damaged local header may lead to where another array begins. */
+static void a_header_that_leads_to_another_array_loses_nothing(void **state) {
+    (void)state;
+    static const char *const names[] = {"format_version.npy", "dimensions.npy", "normalize.npy", "metadata.npy",
+                                        "ids.npy"};
+    model m = make_archive(2, MODEL_DOCUMENTS, 6);
+    npv_buffer whole = forge_read(path);
+    const size_t vectors = vectors_of(whole) - 128;
+    for (size_t i = 0; i < 5; i++) {
+        npv_verification counts;
+        const size_t local = forge_local(whole, names[i]), lengths = local + 26;
+        const uint32_t were = forge_get32(whole, lengths);
+        forge_put16(whole, lengths + 2, (unsigned)(vectors - local - 30 - strlen(names[i])));
+        forge_write(path, (npv_bytes){whole.data, whole.size});
+        assert_int_equal(repair(&counts), NPV_OK);
+        assert_int_equal(counts.findings, 1);
+        expect_all_saved(&m);
+        forge_put32(whole, lengths, were);
+    }
+    free(whole.data);
+    model_free(&m);
+}
+
 /* Vectors come last, so a file that is cut off has lost its last rows. */
 static void a_cut_archive_keeps_the_rows_before_the_cut(void **state) {
     (void)state;
@@ -641,6 +664,7 @@ int main(void) {
         TEST(a_sound_store_has_no_findings),
         TEST(every_changed_byte_of_documents),
         TEST(every_changed_byte_of_typed_fields),
+        TEST(a_header_that_leads_to_another_array_loses_nothing),
         TEST(a_cut_archive_keeps_the_rows_before_the_cut),
         TEST(vectors_that_are_none_are_left_out_and_named),
         TEST(rows_that_are_not_of_unit_length_are_left_out_where_they_must_be),

@@ -104,6 +104,48 @@ static void cut_columns_are_no_rows(void **state) {
     assert_true(counts.findings > 0 && counts.rows == 0);
 }
 
+static void expect_rows(const char *name) {
+    npv_verification counts;
+    npv_store *const store = repaired(name, &counts);
+    assert_true(counts.findings > 0);
+    assert_int_equal(counts.rows, 3);
+    assert_memory_equal(npv_vectors(store), rows, sizeof rows);
+    npv_close(store);
+}
+
+/* Deflated bytes do not say where they begin: they end where the next header does. */
+static void a_damaged_header_of_deflated_rows_loses_nothing(void **state) {
+    (void)state;
+    for (size_t bit = 0; bit < 30 * 8; bit++) {
+        write_archive(
+            "deflated.npz", array_of("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }", rows, sizeof rows),
+            "normalize.npy", array_of("{'descr': '|b1', 'fortran_order': False, 'shape': (), }", "\0", 1), true);
+        npv_buffer whole = forge_read(forge_path("deflated.npz"));
+        const size_t at = forge_local(whole, "vectors.npy") + bit / 8;
+        whole.data[at] ^= (unsigned char)(1u << bit % 8);
+        whole.data[whole.size - 22] ^= 1; /* nor is the directory sound */
+        forge_write(forge_path("deflated.npz"), (npv_bytes){whole.data, whole.size});
+        free(whole.data);
+        expect_rows("deflated.npz");
+    }
+}
+
+/* Who writes to a pipe writes the sizes behind the data: their header has zeros, and is no empty array. */
+static void arrays_whose_sizes_follow_are_found_by_the_directory(void **state) {
+    (void)state;
+    write_archive("pipe.npz",
+                  array_of("{'descr': '<f4', 'fortran_order': False, 'shape': (3, 2), }", rows, sizeof rows), NULL,
+                  no_array(), false);
+    npv_buffer whole = forge_read(forge_path("pipe.npz"));
+    const size_t local = forge_local(whole, "vectors.npy");
+    whole.data[local + 6] |= 8;
+    whole.data[forge_entry(whole, "vectors.npy") + 8] |= 8;
+    memset(whole.data + local + 14, 0, 12);
+    forge_write(forge_path("pipe.npz"), (npv_bytes){whole.data, whole.size - 1});
+    free(whole.data);
+    expect_rows("pipe.npz");
+}
+
 static void many_bad_rows_are_counted(void **state) {
     (void)state;
     float many[60];
@@ -151,6 +193,8 @@ int main(void) {
         TEST(rows_are_scaled_where_the_file_says_so),
         TEST(arrays_of_every_form_are_read),
         TEST(cut_columns_are_no_rows),
+        TEST(a_damaged_header_of_deflated_rows_loses_nothing),
+        TEST(arrays_whose_sizes_follow_are_found_by_the_directory),
         TEST(many_bad_rows_are_counted),
         TEST(changes_without_their_archive_are_counted),
     };

@@ -26,21 +26,40 @@ npv_status npv_zip_check(const npv_zip_member *member, npv_error *error) {
     return status;
 }
 
-/* Where the data of the member begins whose local header is at `start`: if that is damaged, at what an array begins with. */
-static uint64_t find_data(npv_bytes bytes, const npv_zip_header *header) {
+static bool begins_array(npv_bytes bytes, uint64_t at) {
+    const size_t size = NPV_NPY_MAGIC_SIZE;
+    return at < bytes.size && bytes.size - at >= size && memcmp(bytes.data + at, NPV_NPY_MAGIC, size) == 0;
+}
+
+static bool begins_header(npv_bytes bytes, uint64_t at) {
+    static const char local[] = "PK\3\4", entry[] = "PK\1\2";
+    return at < bytes.size && bytes.size - at >= 4 &&
+           (memcmp(bytes.data + at, local, 4) == 0 || memcmp(bytes.data + at, entry, 4) == 0);
+}
+
+/* Where that is from `at` on, as far as a name and an extra field may reach; or `at`. */
+static uint64_t find(npv_bytes bytes, uint64_t at, bool (*is_it)(npv_bytes bytes, uint64_t at)) {
+    const uint64_t most = at < bytes.size && bytes.size - at > 65536 ? at + 65536 : bytes.size;
+    for (uint64_t i = at; i < most; i++)
+        if (is_it(bytes, i))
+            return i;
+    return at;
+}
+
+/*
+ * Where the data of a member may begin. *likely: behind its local header, or at what an array begins with if it does not
+ * there. *other: as far before the next header as the data is long, because a damaged header may lead to another array.
+ */
+static void find_places(npv_bytes bytes, const npv_zip_header *header, uint64_t *likely, uint64_t *other) {
     npv_zip_header local;
-    const size_t magic = NPV_NPY_MAGIC_SIZE;
     const bool read = npv_zip_read_local(bytes, header->offset, bytes.size, &local);
     const uint64_t said = read ? (uint64_t)(local.extra.data - bytes.data) + local.extra.size : header->offset;
-    if (read && header->method == Z_DEFLATED)
-        return said;
-    if (read && bytes.size - said >= magic && memcmp(bytes.data + said, NPV_NPY_MAGIC, magic) == 0)
-        return said;
-    const uint64_t most = header->offset + 65536 < bytes.size ? header->offset + 65536 : bytes.size;
-    for (uint64_t at = header->offset; at + magic <= most; at++)
-        if (memcmp(bytes.data + at, NPV_NPY_MAGIC, magic) == 0)
-            return at;
-    return said;
+    uint64_t array = header->offset;
+    if (!read || (header->method == 0 && !begins_array(bytes, said)))
+        array = find(bytes, header->offset, begins_array);
+    *likely = *other = array > header->offset ? array : said;
+    if (header->compressed < bytes.size - header->offset)
+        *other = find(bytes, header->offset + header->compressed, begins_header) - header->compressed;
 }
 
 static npv_status check_found(npv_salvaged_member *found, npv_error *error) {
@@ -50,35 +69,52 @@ static npv_status check_found(npv_salvaged_member *found, npv_error *error) {
     return status == NPV_E_MEMORY ? npv_fail(error, status, "%s", wrong.message) : NPV_OK;
 }
 
-/* The better one of what is known and what this header says. *end is where the member ends, if it is a whole one, or 0. */
-static npv_status consider(npv_bytes bytes, const npv_zip_header *header, npv_salvaged_member *best, uint64_t *end,
-                           npv_error *error) {
-    *end = 0;
-    if (header->offset >= bytes.size || header->size > SIZE_MAX ||
-        (header->method != 0 && header->method != Z_DEFLATED))
-        return NPV_OK;
-    const uint64_t at = find_data(bytes, header);
+/* The member, if its data begins at `at`. */
+static npv_status look_at(npv_bytes bytes, const npv_zip_header *header, uint64_t at, npv_salvaged_member *found,
+                          npv_error *error) {
     const uint64_t room = at < bytes.size ? bytes.size - at : 0;
     const bool whole = header->compressed <= room;
     const bool deflated = header->method == Z_DEFLATED;
-    npv_salvaged_member found = {.claimed = header->size, .found = true};
-    found.member = (npv_zip_member){.name = header->name,
-                                    .data = {bytes.data + at, (size_t)(whole ? header->compressed : room)},
-                                    .start = header->offset,
-                                    .offset = at,
-                                    .size = header->size,
-                                    .crc = header->crc,
-                                    .deflated = deflated};
+    *found = (npv_salvaged_member){.claimed = header->size, .found = room > 0};
     if (room == 0)
         return NPV_OK;
+    found->member = (npv_zip_member){.name = header->name,
+                                     .data = {bytes.data + at, (size_t)(whole ? header->compressed : room)},
+                                     .start = header->offset,
+                                     .offset = at,
+                                     .size = header->size,
+                                     .crc = header->crc,
+                                     .deflated = deflated};
     if (!deflated)
-        found.member.size = found.member.data.size;
-    if (whole && (deflated || header->compressed == header->size) && check_found(&found, error) != NPV_OK)
-        return NPV_E_MEMORY;
+        found->member.size = found->member.data.size;
+    return whole && (deflated || header->compressed == header->size) ? check_found(found, error) : NPV_OK;
+}
+
+/* The better one of what is known and what this header says. *end is where the member ends, if it is a whole one, or 0.
+ * No array is empty: such headers were written when the size was not known yet. */
+static npv_status consider(npv_bytes bytes, const npv_zip_header *header, npv_salvaged_member *best, uint64_t *end,
+                           npv_error *error) {
+    npv_salvaged_member found;
+    uint64_t likely, other;
+    *end = 0;
+    if (header->offset >= bytes.size || header->size > SIZE_MAX || header->size == 0 ||
+        (header->method != 0 && header->method != Z_DEFLATED))
+        return NPV_OK;
+    find_places(bytes, header, &likely, &other);
+    npv_status status = look_at(bytes, header, likely, &found, error);
+    if (status == NPV_OK && !found.sound && other != likely && other > header->offset) {
+        npv_salvaged_member instead;
+        status = look_at(bytes, header, other, &instead, error);
+        if (instead.sound)
+            found = instead;
+    }
+    if (status != NPV_OK || !found.found)
+        return status;
     if (!best->found || (found.sound && !best->sound) ||
         (!best->sound && found.member.data.size > best->member.data.size))
         *best = found;
-    const uint64_t behind = at + header->compressed;
+    const uint64_t behind = found.member.offset + header->compressed;
+    const bool whole = header->compressed <= bytes.size - found.member.offset;
     if (found.sound || (whole && bytes.size - behind >= 2 && memcmp(bytes.data + behind, "PK", 2) == 0))
         *end = behind;
     return NPV_OK;
