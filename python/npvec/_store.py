@@ -768,13 +768,22 @@ class VectorStore(Generic[T]):
             rows = self._rows
             try:
                 if rows.whole:
-                    rows.settle()
+                    self._settle(rows, target, compress)
                     self._save_data(rows, target, compress)
                 else:
                     self._save_objects(rows, target, compress)
             except OSError as error:
                 raise _inputs.file_error(error, target) from None
             self._file_path = target
+
+    def _settle(self, rows: _rows.Rows, target: Path, compress: bool) -> None:
+        """A journal that takes no changes does so again once what the library has is saved."""
+        try:
+            rows.settle()
+        except OSError:
+            self._save_data(rows, target, compress)
+            self._file_path = target
+            rows.settle()
 
     @staticmethod
     def _save_data(rows: _rows.Rows, target: Path, compress: bool) -> None:

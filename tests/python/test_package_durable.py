@@ -167,6 +167,39 @@ def test_a_change_that_cannot_be_written_is_not_made(tmp_path):
     assert contents(store) == contents(VectorStore.open(tmp_path / "a.npz")) and len(store) == 4
 
 
+def broken_journal(store, path):
+    """A change fails, and so does cutting the journal back to what it was: no more changes until the store is saved."""
+    journal = os.stat(path)
+    fd = next(
+        int(name)
+        for name in os.listdir("/proc/self/fd")
+        if os.path.exists(f"/proc/self/fd/{name}") and os.path.samestat(os.stat(f"/proc/self/fd/{name}"), journal)
+    )
+    kept, full = os.dup(fd), os.open("/dev/full", os.O_RDWR)
+    os.dup2(full, fd)
+    with pytest.raises(OSError, match=r"a\.npz"):
+        store.add(VECTORS[:1], [{"n": "not added"}])
+    os.dup2(kept, fd)
+    os.close(kept)
+    os.close(full)
+    with pytest.raises(OSError, match="no changes are taken"):
+        store.add(VECTORS[:1], [{"n": "not added"}])
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no full device")
+@pytest.mark.parametrize("deleted", [0, 1])
+def test_saving_mends_a_journal_that_took_no_changes(tmp_path, deleted):
+    store = filled(tmp_path / "a.npz")
+    store.delete(within_rows=range(deleted))
+    broken_journal(store, tmp_path / "a.npz-journal")
+    store.metadata[2]["n"] = "changed"
+    store.save()
+    assert [store.get(row)[1] for row in range(3 - deleted)] == [{"n": 0}, {"n": 1}, {"n": "changed"}][deleted:]
+    assert contents(store) == contents(VectorStore.open(tmp_path / "a.npz"))
+    store.add(VECTORS[5:6], [{"n": 5}])
+    assert contents(store) == contents(VectorStore.open(tmp_path / "a.npz")) and len(store) == 4 - deleted
+
+
 def test_contexts_save_and_close(tmp_path):
     with VectorStore(4, tmp_path / "a.npz", durability="os") as store:
         store.add(VECTORS[:2], [{"n": 0}, {"n": 1}])
