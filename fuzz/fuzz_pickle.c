@@ -20,11 +20,12 @@ static void check_documents(const npv_documents *documents, uint64_t rows) {
     status = npv_pickle_read((npv_bytes){pickle.data, pickle.size}, rows, &again, NULL);
     assert(status == NPV_OK);
     for (size_t row = 0; row < rows; row++) {
-        const npv_bytes before = npv_documents_get(documents, row), after = npv_documents_get(&again, row);
+        const npv_bytes before = npv_documents_fragment(documents, row), after = npv_documents_fragment(&again, row);
+        const npv_bytes document = npv_documents_get(documents, row);
         npv_buffer json = {NULL, 0, 0};
         assert(before.size == after.size && (before.size == 0 || memcmp(before.data, after.data, before.size) == 0));
-        if (before.size > 0)
-            status = npv_fragment_to_json(before, &json, NULL);
+        if (document.size > 0)
+            status = npv_fragment_to_json(document, &json, NULL);
         assert(status == NPV_OK);
         free(json.data);
         (void)after;

@@ -59,7 +59,25 @@ def write(target, name, content):
     (CORPUS / target / name).write_bytes(content)
 
 
-def pickles():
+# What rows with objects are in the file (docs/format-pickle.md): of the first npvec writes the spelling.
+OBJECTS = [
+    b"cpickle\nloads\nB\x1a\0\0\0\x80\4cdatetime\ndate\nC\4\7\xe3\1\1\x85R.\x85R}(\x8c\1nJ\1\0\0\0u0",
+    b"\x8c\6pickle\x8c\5loads\x93C\6ca\nb\n.\x85Rq\0",
+    b"cpickle\nloads\n(C\0tRN0",
+]
+
+
+def with_objects(store, rows):
+    """The pickle of a store's documents with other rows in it."""
+    data = data_of(store, "metadata.npy")
+    return b"\x80\5" + data[2 : data.index(b"](") + 2] + b"".join(rows) + data[data.rindex(b"etb.") :]
+
+
+def pickles(command):
+    rows = [{"id": str(i), "vector": [1, 0], "n": i} for i in range(3)]
+    store = store_of(command, rows)
+    write("pickle", "objects", b"\3" + with_objects(store, OBJECTS))
+    write("pickle", "objects-shared", b"\3" + with_objects(store, [OBJECTS[1], b"h\0", b"N"]))
     for protocol in range(6):
         write("pickle", f"protocol-{protocol}", bytes([len(ROWS)]) + pickle.dumps(objects(ROWS), protocol))
     write("pickle", "none", b"\0" + pickle.dumps(objects([]), 4))
@@ -84,12 +102,16 @@ def arrays():
     write("npy", "objects", npy(objects([None])))
 
 
-def npz(members, method=zipfile.ZIP_STORED):
+def zipped(contents, method=zipfile.ZIP_STORED):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", method) as archive:
-        for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), npy(content), method)
+        for name, content in contents.items():
+            archive.writestr(zipfile.ZipInfo(name), content, method)
     return file.getvalue()
+
+
+def npz(members, method=zipfile.ZIP_STORED):
+    return zipped({f"{name}.npy": npy(array) for name, array in members.items()}, method)
 
 
 def archives(command):
@@ -101,6 +123,11 @@ def archives(command):
     write("archive", "numpy-records", npz({"vectors": vectors.astype(">f8"), "metadata": records(5)}))
     write("archive", "bare", npy(vectors))
     write("archive", "fortran", npz({"vectors": np.asfortranarray(vectors.astype("<f2"))}))
+    store = store_of(command, [{"id": str(i), "vector": [1, 0], "n": i} for i in range(3)])
+    with zipfile.ZipFile(io.BytesIO(store)) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    contents["metadata.npy"] = contents["metadata.npy"][:128] + with_objects(store, OBJECTS)
+    write("archive", "objects", zipped(contents))
     with tempfile.TemporaryDirectory() as directory:
         rows = Path(directory, "rows.jsonl")
         rows.write_text("".join(
@@ -161,12 +188,14 @@ def changes(three, one):
 
 def journals(command):
     rows = [{"id": str(i), "vector": [1, 0], "n": i, "s": "ab"} for i in range(3)]
-    objects_of = [data_of(store_of(command, rows[:count]), "metadata.npy") for count in (3, 1)]
+    documents = [data_of(store_of(command, rows[:count]), "metadata.npy") for count in (3, 1)]
     fields = ["--field", "n:i4", "--field", "s:U2"]
     typed = [data_of(store_of(command, rows[:count], *fields), "metadata.npy") for count in (3, 1)]
+    objects_of = [with_objects(store_of(command, rows[: len(some)]), some) for some in (OBJECTS, OBJECTS[:1])]
     kinds = {
-        "documents": (b"\0", changes(*({"documents": data} for data in objects_of))),
-        "scaled": (b"\1", changes(*({"documents": data} for data in objects_of))),
+        "objects": (b"\0", changes(*({"documents": data} for data in objects_of))),
+        "documents": (b"\0", changes(*({"documents": data} for data in documents))),
+        "scaled": (b"\1", changes(*({"documents": data} for data in documents))),
         "typed": (b"\2", changes(*({"typed": data} for data in typed))),
     }
     for name, (kind, (begin, replaced, cleared)) in kinds.items():
@@ -187,7 +216,7 @@ def journals(command):
         write("verify", f"{name}-cut", store[: 2 + len(store) * 2 // 3])
 
 
-pickles()
+pickles(sys.argv[1])
 arrays()
 archives(sys.argv[1])
 journals(sys.argv[1])
