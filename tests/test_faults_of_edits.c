@@ -218,7 +218,7 @@ static npv_status set_documents(npv_store *store, npv_error *error) {
     npv_batch batch = NPV_BATCH_INIT;
     batch.count = 3;
     batch.documents = given;
-    batch.objects = (const npv_object[]){{"ca\nb\n.", 6}, {NULL, 0}, {"", 0}};
+    batch.objects = (const npv_object[]){{"ca\nb\n.", 6}, {"](K\1C\1xe.", 9}, {"", 0}}; /* the second is data */
     return npv_set_documents(store, rows, &batch, error);
 }
 

@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <zlib.h>
 
 #include "forge.h"
+#include "npz/npy.h"
 #include "npz/pickle.h"
 #include "store.h"
 
@@ -301,6 +303,40 @@ static void objects_are_read_however_they_are_spelled(void **state) {
     npv_documents_free(&read);
 }
 
+/* Their size has four bytes. */
+static void objects_of_every_size_are_written_and_read(void **state) {
+    (void)state;
+    static const size_t sizes[] = {0, 1, 255, 256, 65535, 65536, (1 << 24) + 1};
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        npv_documents made = NPV_DOCUMENTS_EMPTY, read = NPV_DOCUMENTS_EMPTY, saved = NPV_DOCUMENTS_EMPTY;
+        npv_buffer fragment = {NULL, 0, 0}, pickle = {NULL, 0, 0};
+        npv_error error = {0};
+        unsigned char *const data = malloc(sizes[i] + 1);
+        assert_non_null(data);
+        memset(data, 'R', sizes[i]);
+        must(npv_object_write(&fragment, (npv_bytes){data, sizes[i]}, (npv_bytes){NULL, 0}, &error), &error);
+        assert_int_equal(fragment.size, sizes[i] + NPV_OBJECT_EXTRA);
+        must(npv_documents_append(&made, (npv_bytes){fragment.data, fragment.size}, &error), &error);
+        must(npv_pickle_write(&made, NULL, (npv_sink){sink_write, &pickle}, &error), &error);
+        must(npv_pickle_read((npv_bytes){pickle.data, pickle.size}, 1, &read, &error), &error);
+        must(npv_pickle_salvage((npv_bytes){pickle.data, pickle.size}, 1, &saved, &error), &error);
+        const npv_documents *const all[] = {&made, &read, &saved};
+        for (size_t j = 0; j < 3; j++) {
+            const npv_bytes found = npv_documents_object(all[j], 0);
+            assert_int_equal(all[j]->count, 1);
+            assert_int_equal(found.size, sizes[i]);
+            assert_memory_equal(found.data, data, sizes[i]);
+            assert_int_equal(npv_documents_get(all[j], 0).size, 0);
+        }
+        npv_documents_free(&made);
+        npv_documents_free(&read);
+        npv_documents_free(&saved);
+        free(fragment.data);
+        free(pickle.data);
+        free(data);
+    }
+}
+
 static void refuse_rows(const char *opcodes, size_t size, npv_status status, const char *words) {
     npv_documents read = NPV_DOCUMENTS_EMPTY;
     npv_error error = {0};
@@ -415,6 +451,34 @@ static void documents_are_read_when_they_are_needed(void **state) {
     npv_close(store);
 }
 
+/* A file that says that rows may have objects is not believed any more when they have been read. */
+static void whether_there_are_objects_is_known_when_documents_are_read(void **state) {
+    (void)state;
+    const char *const path = forge_path("none.npz");
+    npv_error error = {0};
+    npv_batch batch = batch_of(0, ROWS);
+    npv_store *store = open_store(NULL, NPV_DURABILITY_OFF);
+    batch.objects = NULL;
+    must(npv_add(store, &batch, NULL, &error), &error);
+    must(npv_save(store, path, NULL, &error), &error);
+    npv_close(store);
+    npv_buffer bytes = forge_read(path);
+    const size_t local = forge_local(bytes, "metadata.npy"), size = forge_get32(bytes, local + 18);
+    const size_t data = local + 30 + bytes.data[local + 26] + bytes.data[local + 28];
+    assert_int_equal(bytes.data[data + NPV_NPY_WRITTEN_HEADER + 1], 4);
+    bytes.data[data + NPV_NPY_WRITTEN_HEADER + 1] = NPV_PICKLE_WITH_OBJECTS;
+    const uint32_t crc = (uint32_t)crc32(0, bytes.data + data, (uInt)size);
+    forge_put32(bytes, local + 14, crc);
+    forge_put32(bytes, forge_entry(bytes, "metadata.npy") + 16, crc);
+    forge_write(path, (npv_bytes){bytes.data, bytes.size});
+    free(bytes.data);
+    store = open_store(path, NPV_DURABILITY_OFF);
+    assert_int_equal(may_have_objects(store), 1);
+    expect_document(store, 0, documents[0]);
+    assert_int_equal(may_have_objects(store), 0);
+    npv_close(store);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_are_kept_beside_documents),
@@ -424,10 +488,12 @@ int main(void) {
         cmocka_unit_test(objects_have_limits),
         cmocka_unit_test(a_document_is_a_pickle_of_its_own),
         cmocka_unit_test(objects_are_read_however_they_are_spelled),
+        cmocka_unit_test(objects_of_every_size_are_written_and_read),
         cmocka_unit_test(what_only_looks_like_an_object_is_refused),
         cmocka_unit_test(objects_that_are_shared_cannot_fill_the_memory),
         cmocka_unit_test(objects_before_damage_are_saved),
         cmocka_unit_test(documents_are_read_when_they_are_needed),
+        cmocka_unit_test(whether_there_are_objects_is_known_when_documents_are_read),
     };
     return cmocka_run_group_tests(tests, forge_setup, forge_teardown);
 }

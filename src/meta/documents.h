@@ -34,7 +34,7 @@ typedef struct npv_documents {
 #define NPV_DOCUMENTS_EMPTY {NPV_ARRAY_EMPTY, 0, 0, NPV_ARRAY_EMPTY, 0, false}
 
 #define NPV_OBJECT_CALL "cpickle\nloads\n"
-#define NPV_OBJECT_EXTRA 23 /* bytes of a fragment beside those of object and document */
+#define NPV_OBJECT_EXTRA 23 /* bytes of a fragment beside its object, without a document */
 
 /* Appends to `fragment` that of a row with this object, and this document (size 0: none). NPV_E_LIMIT. */
 npv_status npv_object_write(npv_buffer *fragment, npv_bytes object, npv_bytes document, npv_error *error);
