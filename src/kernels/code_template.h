@@ -32,11 +32,14 @@
 
 #define ROW_INLINE TARGET static inline __attribute__((always_inline))
 
+/* Rows so short that four of them are read like one: for a single query too they are taken together. */
+#define SHORT_PLANE_BYTES 256
+
 /* Of `rows` rows and `tile` queries, row after row; a single query and row may have two, one for the high halves. */
 #define MOST_SUMS (TILE_ROWS * NPV_TILE > SINGLE_SUMS ? TILE_ROWS * NPV_TILE : SINGLE_SUMS)
 
 ROW_INLINE size_t count_sums(size_t rows, size_t tile) {
-    return tile == 1 ? SINGLE_SUMS : rows * tile;
+    return rows * tile == 1 ? SINGLE_SUMS : rows * tile;
 }
 
 ROW_INLINE void sum_step(narrow_sum *sums, const int8_t *queries, size_t tile, const uint8_t *plane, size_t rows,
@@ -63,7 +66,7 @@ ROW_INLINE void sum_step(narrow_sum *sums, const int8_t *queries, size_t tile, c
         const query_s8 query = query_load(queries + (i * 2 + 1) * plane_bytes + j, half);
         UNROLL
         for (size_t row = 0; row < rows; row++) {
-            narrow_sum *sum = &sums[tile == 1 ? SINGLE_SUMS - 1 : row * tile + i];
+            narrow_sum *sum = &sums[rows * tile == 1 ? SINGLE_SUMS - 1 : row * tile + i];
             *sum = narrow_add(*sum, high_nibbles[row], query);
         }
     }
@@ -116,15 +119,20 @@ ROW_INLINE void sum_rows(const int8_t *queries, size_t tile, const uint8_t *plan
         for (; j < plane_bytes; j += most)
             sum_steps(sums, queries, tile, plane, rows, plane_bytes, j, plane_bytes - j < most ? plane_bytes : j + most,
                       false);
-    if (tile == 1)
+    if (rows * tile == 1)
         dots[0] = wide_reduce(SINGLE_SUMS == 1 ? sums[0] : wide_add(sums[0], sums[1]));
+    else if (tile == 1)
+        wide_reduce4(sums[0], sums[1], sums[2], sums[3], dots);
     else
         reduce_tile(sums, rows, count, dots);
 }
 
 TARGET static void code_dot_nibbles(const int8_t *query, const uint8_t *plane, size_t plane_bytes, size_t count,
                                     int32_t *dots) {
-    for (size_t i = 0; i < count; i++)
+    size_t i = 0;
+    for (; TILE_ROWS > 1 && plane_bytes <= SHORT_PLANE_BYTES && i + TILE_ROWS <= count; i += TILE_ROWS)
+        sum_rows(query, 1, plane + i * plane_bytes, TILE_ROWS, plane_bytes, count, dots + i);
+    for (; i < count; i++)
         sum_rows(query, 1, plane + i * plane_bytes, 1, plane_bytes, count, dots + i);
 }
 
