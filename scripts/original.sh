@@ -17,7 +17,7 @@ build/venv/bin/python -m pip download --quiet --disable-pip-version-check --no-d
     "numpy-vector-store==$release"
 tar -xzf "$work"/numpy_vector_store-*.tar.gz -C "$work" --strip-components 1
 sed -i.bak 's/numpy_vector_store/npvec/' "$work/tests/test_vector_store.py"
-cp tests/python/original_tests/conftest.py "$work/tests"
+cp tests/python/original_tests/wording.py "$work/tests/conftest.py"
 
 export PYTHONDONTWRITEBYTECODE=1
 build/venv/bin/python -m pytest -q -p no:cacheprovider --rootdir "$work" --tb=line "$work/tests/test_vector_store.py" "$@" \
