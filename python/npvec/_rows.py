@@ -409,7 +409,9 @@ def of_archive(archive: _archive.Archive, normalize: bool | None, threads: int) 
 def _check_documents(rows: Rows) -> None:
     """Reads those of a file that npvec did not write, so that objects and mistakes in them are found now."""
     info = rows.handle.info()
-    if info[4] == _DOCUMENTS and info[11] == 0 and len(rows.dead) < rows.end:
+    if len(rows.dead) == rows.end:
+        return
+    if info[4] == _DOCUMENTS and info[11] == 0:
         first = np.frombuffer(rows.handle.select(None, None, None, None, False, 0, 1), np.int64)
         rows.handle.pickle(int(first[0]))
     if rows.handle.has_objects():

@@ -217,3 +217,10 @@ def test_the_original_opens_our_files_and_we_its(tmp_path, release, kind):
     theirs.save(tmp_path / "ours.npz")
     report = run_python("original.py", "open", tmp_path / "ours.npz", kind, path=ORIGINALS[release])
     assert theirs.vectors.tobytes().hex() in report or release < "0.5"
+
+
+def test_a_file_of_numpy_without_rows_opens(tmp_path):
+    """Its metadata is of Python objects, of which there are none: nothing to be trusted."""
+    np.savez(tmp_path / "none.npz", vectors=np.empty((0, 3), np.float32), metadata=np.empty(0, object))
+    store = npvec.VectorStore.open(tmp_path / "none.npz")
+    assert (len(store), store.dimensions, list(store.metadata)) == (0, 3, [])
