@@ -431,8 +431,9 @@ NPV_API npv_status npv_get_fields(npv_store *store, uint64_t row, const char *co
                                   char **json, npv_error *error);
 
 /*
- * One document with the types that JSON cannot spell, without its object, as a pickle (protocol 4) in *pickle, which is the caller's:
- * npv_free it. It is data that calls nothing but NumPy's constructors of scalars. *pickle is NULL for a row without a document.
+ * One document with the types that JSON cannot spell, without its object, as a pickle (protocol 4) in *pickle, which is
+ * the caller's: npv_free it. It is data that calls nothing but NumPy's constructors of scalars. *pickle is NULL for a row
+ * without a document.
  */
 NPV_API npv_status npv_get_pickle(npv_store *store, uint64_t row, unsigned char **pickle, size_t *pickle_size,
                                   npv_error *error);

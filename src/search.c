@@ -109,6 +109,8 @@ static npv_status prepare_queries(search_job *job, const float *queries, npv_err
     if (job->queries == NULL)
         return npv_fail_memory(error, "the queries", count * stride * sizeof(double));
     query_preparation self = {job->store, job->options->metric, queries, job->queries, count};
+    if (count == 1) /* not as a job: that would pass for a search that has just ended (npv_workers_awake) */
+        return prepare_one(&self, 0, error);
     npv_workers_run(job->store->workers, count, prepare_part, &self);
     const size_t refused = atomic_load(&self.refused);
     return refused < count ? prepare_one(&self, refused, error) : NPV_OK;

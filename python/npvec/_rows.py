@@ -365,6 +365,18 @@ class Rows:
             rows, payloads = zip(*changed)
             self.handle.set_documents(np.array(rows, np.int64), payloads, _dumps)
 
+    def save(self, path: Path, compressed: bool) -> None:
+        """Has the library write what it has. Rows get other numbers if some were deleted."""
+        moves = len(self.dead) > 0
+        self.epoch += moves
+        try:
+            self.handle.save(os.fsencode(path), compressed)
+            self.follows = not self.durable
+            if moves:
+                self.forget_dead()
+        finally:
+            self.epoch += moves
+
     def archive(self, dimensions: int, normalize: bool) -> _archive.Archive:
         """What a file has to hold, without deleted rows."""
         live = self._live()
@@ -372,6 +384,16 @@ class Rows:
         ids = [self.handle.id(row) for row in live.tolist()]
         some = slice(None) if not self.dead else live
         return _archive.Archive(vectors[some], metadata[some], ids if any(ids) else None, normalize)
+
+
+class _Closed:
+    """In the place of rows."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise ValueError("the store is closed")
+
+
+CLOSED: Any = _Closed()
 
 
 def _missing(handle: _npvec.Store, end: int) -> set[int]:

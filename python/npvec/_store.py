@@ -23,16 +23,6 @@ _METRICS = {"cosine": _COSINE, "dot": _DOT, "euclidean": _EUCLIDEAN}
 _INFINITY = float("inf")
 
 
-class _Closed:
-    """In the place of rows."""
-
-    def __getattr__(self, name: str) -> Any:
-        raise ValueError("the store is closed")
-
-
-_CLOSED: Any = _Closed()
-
-
 class Facet(NamedTuple):
     """The values of a field with how many rows have them, most frequent first, and how many rows lack the field."""
 
@@ -196,7 +186,7 @@ class VectorStore(Generic[T]):
         return self._rows.handle.size()[0]
 
     def __repr__(self) -> str:
-        rows = "closed" if self._rows is _CLOSED else len(self)
+        rows = "closed" if self._rows is _rows.CLOSED else len(self)
         return f"VectorStore(dimensions={self._dimensions}, normalize={self._normalize}, rows={rows})"
 
     def __getstate__(self) -> dict[str, Any]:
@@ -753,7 +743,7 @@ class VectorStore(Generic[T]):
         Another store can open the file for writing as soon as views of `vectors`, and of typed `metadata`, are gone.
         """
         with self._lock:
-            self._rows = _CLOSED
+            self._rows = _rows.CLOSED
 
     def save(self, path: PathInput | None = None, *, compress: bool = False) -> None:
         """Writes the store to `path`, to which it is then bound, or to where it is bound. Deleted rows go for good.
@@ -769,7 +759,7 @@ class VectorStore(Generic[T]):
             try:
                 if rows.whole:
                     self._settle(rows, target, compress)
-                    self._save_data(rows, target, compress)
+                    rows.save(target, compress)
                 else:
                     self._save_objects(rows, target, compress)
             except OSError as error:
@@ -781,21 +771,9 @@ class VectorStore(Generic[T]):
         try:
             rows.settle()
         except OSError:
-            self._save_data(rows, target, compress)
+            rows.save(target, compress)
             self._file_path = target
             rows.settle()
-
-    @staticmethod
-    def _save_data(rows: _rows.Rows, target: Path, compress: bool) -> None:
-        moves = len(rows.dead) > 0
-        rows.epoch += moves
-        try:
-            rows.handle.save(os.fsencode(target), compress)
-            rows.follows = not rows.durable
-            if moves:
-                rows.forget_dead()
-        finally:
-            rows.epoch += moves
 
     def _save_objects(self, rows: _rows.Rows, target: Path, compress: bool) -> None:
         archive = rows.archive(self._dimensions, self._normalize)
@@ -814,7 +792,7 @@ class VectorStore(Generic[T]):
     ) -> None:
         """Saves the store if it is bound to a file, unless the block raised. With durability it is then closed."""
         try:
-            if kind is None and self._file_path is not None and self._rows is not _CLOSED:
+            if kind is None and self._file_path is not None and self._rows is not _rows.CLOSED:
                 self.save()
         finally:
             if self._durability:
