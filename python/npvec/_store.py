@@ -1,7 +1,6 @@
 """VectorStore."""
 
 import json
-import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
