@@ -20,7 +20,8 @@ from systems import System, TunedSystem
 from systems.exact import Npvec, Numpy
 from timing import Contender, interleave, warm_up
 
-BATCH_REPEATS = 7
+BATCH_REPEATS = 9
+BATCH_TURN = 3
 RECALL_WANTED = 0.99
 MOST_EFFORT = 8192
 MEMORY_SHARE = 0.8
@@ -85,6 +86,7 @@ class Result:
     single_least_s: float
     single_p50_s: float
     single_p99_s: float
+    single_first_s: float | None
     single_count: int
     batch_p50_s: float
     recall: float
@@ -206,7 +208,7 @@ def _measure(
     say(f"k={k}: one query at a time, {len(asked)} queries on {len(ready)} systems in turn")
     interleave([runner.single for runner in ready], options.turn, options.warm, options.seconds)
     say(f"k={k}: {len(batch)} queries in one call")
-    interleave([runner.batch for runner in ready], 1, min(options.warm, 1), options.seconds)
+    interleave([runner.batch for runner in ready], BATCH_TURN, min(options.warm, 2), options.seconds)
     return [_result(runner, case, asked, truth) for runner in ready]
 
 
@@ -261,6 +263,7 @@ def _result(runner: Runner, case: Case, asked: np.ndarray, truth: oracle.Truth) 
         single_least_s=single.percentile(0),
         single_p50_s=single.percentile(50),
         single_p99_s=single.percentile(99),
+        single_first_s=float(np.median(single.firsts)) if single.firsts else None,
         single_count=len(single.seconds),
         batch_p50_s=batch.percentile(50),
         recall=oracle.recall(known, case.rows, case.queries[of_query], answers),

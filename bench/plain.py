@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import oracle
-from campaign import BATCH_REPEATS, Options, say, stored_rows
+from campaign import BATCH_REPEATS, BATCH_TURN, Options, say, stored_rows
 from datasets import Case
 from systems.exact import Npvec
 from timing import Contender, interleave, warm_up
@@ -56,7 +56,7 @@ def _record(system: Npvec, case: Case, k: int, options: Options, first: dict[str
     for contender in (chosen, plain):
         warm_up(contender)
     interleave([chosen, plain], options.turn, options.warm, options.seconds)
-    interleave([chosen_batch, plain_batch], 1, min(options.warm, 1), options.seconds)
+    interleave([chosen_batch, plain_batch], BATCH_TURN, min(options.warm, 2), options.seconds)
     return {
         "name": case.name,
         "description": case.description,

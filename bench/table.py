@@ -8,7 +8,7 @@ from typing import Any
 Row = dict[str, Any]
 
 HEADER = (
-    "system", "p50 ms", "p99 ms", "x NumPy", "npvec x", "batch ms", "x NumPy", "npvec x", "recall", "build s",
+    "system", "p50 ms", "p99 ms", "after others", "x NumPy", "npvec x", "batch ms", "x NumPy", "npvec x", "recall", "build s",
     "first ms", "process ms", "MB", "own MB",
 )  # fmt: skip
 PLAIN_HEADER = (
@@ -66,6 +66,7 @@ def compared_cells(record: Row) -> list[list[str]]:
                 result["system"] + (f" (ef {result['effort']})" if result["effort"] else ""),
                 number(one * 1e3),
                 number(result["single_p99_s"] * 1e3),
+                number(_scaled(result.get("single_first_s"), 1e3)),
                 ratio(numpy_one, one),
                 ratio(one, npvec_one),
                 number(many * 1e3),

@@ -19,6 +19,7 @@ QUIET_SLICE = 0.001
 LONGEST_WAIT = 0.25
 WARM_UP_SEARCHES = range(5, 41)
 WARM_UP_SECONDS = 3.0
+LONGEST_WARMING = 0.05
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Contender:
     searches: Sequence[Callable[[], Any]] = ()
     take: Callable[[Any], Any] = list
     seconds: list[float] = field(default_factory=list)
+    firsts: list[float] = field(default_factory=list)  # the first search of each turn, behind another system's
     results: list[Any] = field(default_factory=list)
 
     def percentile(self, share: float) -> float:
@@ -70,8 +72,8 @@ def warm_up(contender: Contender) -> None:
 def interleave(contenders: Sequence[Contender], turn: int, warm: int, budget: float, seed: int = 0) -> None:
     """The first `turn` queries on every system in random order, then the next ones, and so on.
 
-    A system's turn begins with `warm` other queries, untimed, so that its rows are in the caches, its threads awake and
-    the traces of the system before it gone. A system that has used `budget` seconds stops after LEAST_SEARCHES timed
+    A system's turn begins with at most `warm` other queries, so that its rows are in the caches, its threads awake and
+    the traces of the system before it gone; they count as `firsts` and not at all. A system that has used `budget` seconds stops after LEAST_SEARCHES timed
     searches.
     """
     rng = np.random.default_rng(seed)
@@ -94,11 +96,17 @@ def _take_turn(contender: Contender, first: int, turn: int, warm: int, left: flo
     if end <= first:
         return
     settle()
+    warming: list[float] = []
     for other in range(end, end + warm):
-        take(searches[other % len(searches)]())
-    answers = []
-    for search in searches[first:end]:
-        started = time.perf_counter()
-        answers.append(search())
-        contender.seconds.append(time.perf_counter() - started)
-    contender.results += map(take, answers)
+        take(_timed(searches[other % len(searches)], warming))
+        if sum(warming) > LONGEST_WARMING:
+            break
+    contender.firsts += warming[:1]
+    contender.results += map(take, [_timed(search, contender.seconds) for search in searches[first:end]])
+
+
+def _timed(search: Callable[[], Any], seconds: list[float]) -> Any:
+    started = time.perf_counter()
+    answer = search()
+    seconds.append(time.perf_counter() - started)
+    return answer
