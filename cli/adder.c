@@ -6,7 +6,9 @@
 #include "progress.h"
 
 /* A batch is added when it has as many rows, or as many bytes of vectors, of records, or of documents and ids. */
+#ifndef BATCH_ROWS /* few where small inputs have to fill some (fuzz/CMakeLists.txt) */
 #define BATCH_ROWS 4096
+#endif
 #define BATCH_BYTES 16777216
 
 static size_t least(size_t a, size_t b) {

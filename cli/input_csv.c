@@ -16,7 +16,9 @@
 #define MAX_COLUMNS 4096
 #define MAX_NAME 4096
 /* libcsv lets its buffer grow by so much at a time. */
+#ifndef CELL_BLOCK /* fuzz/CMakeLists.txt */
 #define CELL_BLOCK 65536
+#endif
 
 typedef struct csv_reader {
     const cli_input *input;

@@ -135,20 +135,23 @@ void cli_append_value(cli_buffer *buffer, cli_span value) {
 
 void cli_append_json_string(cli_buffer *buffer, const char *text, size_t size) {
     const char *const end = text + size;
+    const char *plain = text;
     cli_append(buffer, "\"", 1);
     while (text < end) {
         const char *const start = text;
         const uint32_t character = cli_next_character(&text, end);
+        if (character != CLI_NOT_UTF8 && character >= ' ' && character != '"' && character != '\\')
+            continue;
+        cli_append(buffer, plain, (size_t)(start - plain));
+        plain = text;
         if (character == CLI_NOT_UTF8)
             cli_append(buffer, "\xef\xbf\xbd", 3);
         else if (character < ' ')
             cli_append_format(buffer, "\\u%04x", (unsigned)character);
-        else {
-            if (character == '"' || character == '\\')
-                cli_append(buffer, "\\", 1);
-            cli_append(buffer, start, (size_t)(text - start));
-        }
+        else
+            cli_append_format(buffer, "\\%c", (int)character);
     }
+    cli_append(buffer, plain, (size_t)(end - plain));
     cli_append(buffer, "\"", 1);
 }
 

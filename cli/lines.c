@@ -5,7 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifndef FIRST_CAPACITY /* fuzz/CMakeLists.txt */
 #define FIRST_CAPACITY 65536
+#endif
 
 const char *cli_input_name(const char *path) {
     return strcmp(path, "-") == 0 ? "standard input" : path;

@@ -66,6 +66,8 @@ static bool is_in(uint32_t character, uint32_t first, uint32_t last) {
 
 /* Controls of both sets, what ends a line, and what turns the direction of writing. */
 bool cli_is_unsafe(uint32_t character) {
+    if (is_in(character, ' ', '~')) /* most of them */
+        return false;
     return character < ' ' || is_in(character, 0x7f, 0x9f) || is_in(character, 0x200e, 0x200f) ||
            is_in(character, 0x2028, 0x202e) || is_in(character, 0x2066, 0x2069) || character == 0x61c ||
            character == 0xfeff;
@@ -73,19 +75,22 @@ bool cli_is_unsafe(uint32_t character) {
 
 void cli_append_visible(cli_buffer *buffer, const char *text, size_t size) {
     const char *const end = text + size;
-    cli_append(buffer, "", 0);
+    const char *plain = text;
     while (text < end) {
         const char *const start = text;
         const uint32_t character = cli_next_character(&text, end);
+        if (character != CLI_NOT_UTF8 && !cli_is_unsafe(character))
+            continue;
+        cli_append(buffer, plain, (size_t)(start - plain));
+        plain = text;
         if (character == CLI_NOT_UTF8)
             cli_append_format(buffer, "\\x%02x", (unsigned)(unsigned char)*start);
         else if (character == '\n' || character == '\r' || character == '\t')
             cli_append_format(buffer, "\\%c", character == '\n' ? 'n' : character == '\r' ? 'r' : 't');
-        else if (cli_is_unsafe(character))
-            cli_append_format(buffer, "\\u%04x", (unsigned)character);
         else
-            cli_append(buffer, start, (size_t)(text - start));
+            cli_append_format(buffer, "\\u%04x", (unsigned)character);
     }
+    cli_append(buffer, plain, (size_t)(end - plain));
 }
 
 /* A character that the C library does not know is taken for one column: the likeliest. */

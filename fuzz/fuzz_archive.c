@@ -65,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     assert(bytes != NULL);
     memcpy(bytes, data, size);
     fuzz_correct(bytes, size);
-    fuzz_write(fuzz_path(""), bytes, size);
+    fuzz_rewrite(bytes, size);
     if (npv_open(fuzz_path(""), &options, &store, &error) == NPV_OK) {
         npv_info info = {.size = sizeof info};
         const uint64_t rows = npv_count(store);

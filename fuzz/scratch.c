@@ -10,6 +10,7 @@
 enum { MOST = 4 };
 
 static char stem[64];
+static int stem_file;
 static struct {
     const char *suffix;
     char path[96];
@@ -23,9 +24,8 @@ static void remove_files(void) {
 
 static void make_stem(void) {
     snprintf(stem, sizeof stem, "%s/npvec-fuzz-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    const int file = mkstemp(stem);
-    assert(file >= 0);
-    close(file);
+    stem_file = mkstemp(stem);
+    assert(stem_file >= 0);
     atexit(remove_files);
 }
 
@@ -48,4 +48,17 @@ void fuzz_write(const char *path, const uint8_t *data, size_t size) {
     assert(file >= 0 && written == (ssize_t)size);
     (void)written;
     close(file);
+}
+
+int fuzz_rewrite(const uint8_t *data, size_t size) {
+    static size_t before;
+    if (stem[0] == '\0')
+        make_stem();
+    const ssize_t written = pwrite(stem_file, data, size, 0);
+    const int cut = size < before ? ftruncate(stem_file, (off_t)size) : 0;
+    assert(written == (ssize_t)size && cut == 0);
+    (void)written;
+    (void)cut;
+    before = size;
+    return stem_file;
 }
