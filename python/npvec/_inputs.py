@@ -117,12 +117,15 @@ def vector(values: npt.ArrayLike, dimensions: int) -> npt.NDArray[np.float32]:
 
 
 def _numbers(rows: Iterable[Any], name: str) -> npt.NDArray[np.int64]:
-    """Of integers of any size; those of no row stay numbers of no row."""
+    """Of integers of any size."""
     numbers = []
     for row in rows:
-        if isinstance(row, (list, tuple, np.ndarray)) and np.ndim(row) != 0:
+        if (isinstance(row, np.ndarray) or not hasattr(row, "__index__")) and np.ndim(row) != 0:
             raise ValueError(f"{name}: expected a 1D sequence of row numbers, found sequences in it")
-        numbers.append(max(-1, min(integer(row, name), LARGEST)))
+        numbers.append(integer(row, name))
+    if numbers and not 0 <= min(numbers) <= max(numbers) < LARGEST:
+        check_unique(numbers)
+        raise IndexError(f"{name}: expected rows of the store, found {min(numbers)} to {max(numbers)}")
     return np.array(numbers, np.int64)
 
 
@@ -138,13 +141,14 @@ def row_numbers(rows: RowNumbers, name: str = "within_rows") -> npt.NDArray[np.i
     if not np.issubdtype(array.dtype, np.integer):
         raise TypeError(f"{name}: expected row numbers, found {array.dtype}")
     if array.min() < 0 or array.max() >= LARGEST:
+        check_unique(array)
         raise IndexError(f"{name}: expected rows of the store, found {array.min()} to {array.max()}")
     return np.ascontiguousarray(array, np.int64)
 
 
-def check_unique(rows: npt.NDArray[np.int64] | None) -> None:
-    """Of numbers that the library refused: a number twice is the greater mistake."""
-    if rows is not None and len(np.unique(rows)) != len(rows):
+def check_unique(rows: list[int] | npt.NDArray[np.integer[Any]] | None) -> None:
+    """Of numbers that are refused: a number twice is the greater mistake."""
+    if rows is not None and len(set(rows if isinstance(rows, list) else rows.tolist())) != len(rows):
         raise ValueError("within_rows: expected unique row numbers, found some twice")
 
 
@@ -222,6 +226,8 @@ def file_path(path: PathInput) -> Path:
         raise TypeError("path: expected text or a path of text, found bytes")
     if not text:
         raise ValueError("path: expected the name of a file, found nothing")
+    if "\0" in text:
+        raise ValueError(f"path: expected the name of a file, found U+0000 in {text!r}")
     resolved = Path(text)
     return (resolved if resolved.suffix == ".npz" else Path(f"{resolved}.npz")).absolute()
 

@@ -259,9 +259,10 @@ class Rows:
         documents, records = self._arguments(payloads, count)
         if self.objects is not None:
             # Before the library has the rows, so that whoever finds them finds these, too.
+            objects = self._objects_of(payloads, count)
             self._reserve(self.end + count)
             with self._objects_lock:
-                self._append(self._objects_of(payloads, count))
+                self._append(objects)
         waiting = None if self.filtered or self.typed or documents is None else _npvec.snapshot(documents)
         if waiting is not None:
             documents = None
@@ -289,6 +290,8 @@ class Rows:
         self.follows = False
         self.encode()
         documents, records = self._arguments(payloads, count)
+        made = () if self.objects is None else self._objects_of(payloads, count)
+        replaced = None  # kept until the lock is free: finalizers may use the store
         if self.objects is not None:
             self._reserve(self.end + count)
             with self._objects_lock:
@@ -299,11 +302,13 @@ class Rows:
         rows = np.frombuffer(found, np.int64)
         if self.objects is not None:
             with self._objects_lock:
+                replaced = self.objects[rows]
                 replaces = not _GIL and min(rows, default=self.end) < self.end
                 objects = self.objects.copy() if replaces else self.objects
-                self._store(rows.tolist(), self._objects_of(payloads, count), objects)
+                self._store(rows.tolist(), made, objects)
                 self.objects = objects
         self.end = self.handle.size()[1]
+        del replaced
         return rows
 
     def delete(self, rows: npt.NDArray[np.int64]) -> None:

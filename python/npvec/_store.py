@@ -20,6 +20,11 @@ R = TypeVar("R")
 _COSINE, _DOT, _EUCLIDEAN = 0, 1, 2
 _METRICS = {"cosine": _COSINE, "dot": _DOT, "euclidean": _EUCLIDEAN}
 _INFINITY = float("inf")
+# Attributes of a store; a copy has the others, of programs and derived classes, as they are.
+_OWN = {"_threads", "_durability", "_dimensions", "_normalize", "_file_path", "_allow_pickle", "_loaded", "_dtype"} | {
+    "_lock",
+    "_rows",
+}
 
 
 class Facet(NamedTuple):
@@ -201,6 +206,7 @@ class VectorStore(Generic[T]):
                 "allow_pickle": self._allow_pickle,
                 "threads": self._threads,
                 "dtype": self._dtype,
+                "others": {name: value for name, value in self.__dict__.items() if name not in _OWN},
             }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -210,6 +216,7 @@ class VectorStore(Generic[T]):
         rows = _rows.of_archive(archive, archive.normalize, self._threads)
         info = rows.handle.info()
         self._set(rows, info[2], info[3], state["path"], state["allow_pickle"], state["dtype"])
+        self.__dict__.update(state["others"])
 
     def info(self) -> dict[str, Any]:
         """What the library says of itself: rows, whether vectors are mapped, kernels, threads, and so on."""
@@ -230,9 +237,9 @@ class VectorStore(Generic[T]):
             raise ValueError(f"metadata: expected a 1D sequence, found {metadata.ndim} dimension(s)")
         if len(metadata) != count:
             raise ValueError(f"metadata: expected {count}, one a vector, found {len(metadata)}")
-        if isinstance(metadata, (list, tuple)) or (self._rows.typed and isinstance(metadata, np.ndarray)):
+        if type(metadata) in (list, tuple) or (self._rows.typed and isinstance(metadata, np.ndarray)):
             return metadata
-        return list(metadata)
+        return list(metadata)  # runs code of the caller, which must not be while locks are held
 
     def add(
         self,

@@ -31,11 +31,14 @@ static PyObject *raise_filter_error(module_state *state, const char *text, const
     if (error->code != NPV_E_ARGUMENT && error->code != NPV_E_LIMIT)
         return raise_error(state, error);
     PyObject *const position = position_of(text, error->position);
-    PyObject *const exception = PyObject_CallFunction(state->filter_error, "s", error->message);
+    PyObject *const message = decode_message(error);
+    PyObject *const exception =
+        message == NULL ? NULL : PyObject_CallFunctionObjArgs(state->filter_error, message, NULL);
     if (position != NULL && exception != NULL && PyObject_SetAttrString(exception, "position", position) == 0)
         PyErr_SetObject(state->filter_error, exception);
     Py_XDECREF(position);
     Py_XDECREF(exception);
+    Py_XDECREF(message);
     return NULL;
 }
 

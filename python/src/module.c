@@ -1,6 +1,12 @@
 /* npvec._npvec: the module, its exceptions, and npv_error as exceptions. */
 #include "module.h"
 
+#include <string.h>
+
+PyObject *decode_message(const npv_error *error) {
+    return PyUnicode_DecodeUTF8(error->message, (Py_ssize_t)strlen(error->message), "backslashreplace");
+}
+
 PyObject *raise_error(module_state *state, const npv_error *error) {
     PyObject *type = PyExc_ValueError;
     switch (error->code) {
@@ -25,7 +31,10 @@ PyObject *raise_error(module_state *state, const npv_error *error) {
     default:
         break;
     }
-    PyErr_SetString(type, error->message);
+    PyObject *const message = decode_message(error);
+    if (message != NULL)
+        PyErr_SetObject(type, message);
+    Py_XDECREF(message);
     return NULL;
 }
 

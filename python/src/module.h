@@ -29,6 +29,9 @@ typedef struct store_object {
 
 /* ---------------------------------------------------------------------------------------------- errors and types -- */
 
+/* The message as text. It is UTF-8, but for paths, which are what the system takes. */
+PyObject *decode_message(const npv_error *error);
+
 /* Raises the exception that fits the error, and returns NULL. */
 PyObject *raise_error(module_state *state, const npv_error *error);
 

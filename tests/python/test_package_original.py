@@ -8,6 +8,7 @@ import dataclasses
 import importlib
 import os
 import pickle
+import sys
 
 import numpy as np
 import pytest
@@ -148,6 +149,11 @@ def test_zero_vectors_belong_to_raw_stores_and_not_to_cosine(package):
         ({"within_rows": [4]}, IndexError),
         ({"within_rows": np.array([2**63], np.uint64)}, IndexError),
         ({"within_rows": [10**30]}, IndexError),
+        ({"within_rows": [10**30, 10**30 + 1]}, IndexError),
+        ({"within_rows": [10**30, 10**30]}, ValueError),
+        ({"within_rows": [-1, -1]}, ValueError),
+        ({"within_rows": np.array([-1, -1])}, ValueError),
+        ({"within_rows": [range(2)]}, ValueError),
     ],
 )
 def test_wrong_arguments_of_a_search(axes, arguments, error):
@@ -268,6 +274,25 @@ def test_a_store_can_be_copied(axes, again):
     assert [hit.index for hit in other.cosine_search([1, 0, 0], top_k=2)] == [0, 3]
 
 
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda store: pickle.loads(pickle.dumps(store))])
+def test_a_copy_has_the_attributes_of_programs(axes, again):
+    axes.model = {"name": "small"}
+    assert again(axes).model == axes.model
+    assert (copy.copy(axes).model is axes.model) and (copy.deepcopy(axes).model is not axes.model)
+
+
+def test_metadata_that_uses_the_store_when_it_is_read(package):
+    class Names(list):
+        def __iter__(self):
+            seen.append(len(store.metadata))
+            return super().__iter__()
+
+    seen = []
+    store = package.VectorStore(2)
+    store.add([[1, 0], [0, 1]], Names("ab"))
+    assert seen == [0] and list(store.metadata) == ["a", "b"]
+
+
 def test_adding_nothing_changes_nothing(package, axes):
     axes.add(np.empty((0, 3)), [])
     axes.add(np.empty((0, 3), np.float32), np.array([], dtype=object))
@@ -354,7 +379,7 @@ def test_paths(package, axes, tmp_path):
         axes.save()
     with pytest.raises(ValueError):
         axes.reload()
-    for path, error in (("", ValueError), (b"a.npz", TypeError), (None, TypeError), (5, TypeError)):
+    for path, error in (("", ValueError), (b"a.npz", TypeError), (None, TypeError), (5, TypeError), ("\0", ValueError)):
         with pytest.raises(error):
             package.VectorStore.open(path)
     with pytest.raises(FileNotFoundError) as caught:
@@ -370,6 +395,21 @@ def test_paths(package, axes, tmp_path):
     assert axes.file_path is None
     axes.save(f"{tmp_path}/named/")
     assert axes.file_path == tmp_path / "named.npz"
+
+
+def test_a_name_is_not_taken_for_what_stands_before_a_null(package, axes, tmp_path):
+    axes.save(tmp_path / "a.npz")
+    with pytest.raises(ValueError):
+        package.VectorStore.open(f"{tmp_path}/a.npz\0.npz")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are any bytes")
+def test_names_of_files_that_are_no_text(package, axes, tmp_path):
+    name = os.fsdecode(b"\xff.npz")
+    with pytest.raises(FileNotFoundError):
+        package.VectorStore.open(tmp_path / name)
+    axes.save(tmp_path / name)
+    assert len(package.VectorStore.open(tmp_path / name)) == 4
 
 
 def test_a_derived_class_is_made_as_it_says_when_it_opens(package, axes, normalize, tmp_path):
