@@ -26,7 +26,7 @@ has_cmake() {
     version=$(cmake --version 2>/dev/null | sed -n '1s/[^0-9]*\([0-9]*\)\.\([0-9]*\).*/\1 \2/p')
     # shellcheck disable=SC2086 # two words
     set -- ${version:-0 0}
-    [ "$1" -gt 3 ] || { [ "$1" -eq 3 ] && [ "$2" -ge 25 ]; }
+    [ "$1" -gt 3 ] || { [ "$1" -eq 3 ] && [ "$2" -ge 22 ]; }
 }
 has_csv() {
     echo '#include <csv.h>' | "${CC:-cc}" -E -I/usr/local/include -I/opt/homebrew/include - 2>/dev/null
@@ -50,7 +50,7 @@ need() {
 
 need_to_build() {
     need "a C compiler" "gcc libc6-dev" llvm has_c_compiler
-    need "CMake 3.25 or newer" cmake cmake has_cmake
+    need "CMake 3.22 or newer" cmake cmake has_cmake
     need Ninja ninja-build ninja command -v ninja
     need pkg-config pkg-config pkgconf command -v pkg-config
     need zlib zlib1g-dev zlib pkg-config --exists zlib
