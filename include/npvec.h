@@ -115,6 +115,7 @@ typedef struct npv_error {
 #define NPV_MAX_FIELDS 1024           /* typed fields of a store */
 #define NPV_MAX_FILTER_BYTES 16777216 /* text of a filter, and its parameters */
 #define NPV_MAX_FILTER_DEPTH 128      /* conditions inside one another */
+#define NPV_KEPT_COLUMNS 64           /* of fields of documents, between calls; see npv_selection */
 
 /*
  * What reading a file may cost, whatever is in it. Members that are mapped cost nothing, others their size; a deflated one
@@ -495,7 +496,9 @@ NPV_API npv_status npv_filter_check(npv_store *store, const npv_filter *filter, 
  * Which rows: those that everything says that is given. Start from NPV_SELECTION_INIT: all rows.
  *
  * Filters read columns, which are made from the documents when a field is first named, in O(rows), and kept up to date
- * from then on. A filter then costs a few bytes a row and field.
+ * from then on. A filter then costs a few bytes a row and field. A column takes 4 bytes a row, and its distinct values.
+ * Of documents those of the NPV_KEPT_COLUMNS fields that were named last are kept, and others made anew when they are
+ * named again, so that memory is bounded however many fields a program names.
  */
 struct npv_selection {
     size_t size;              /* sizeof(npv_selection) */

@@ -58,10 +58,21 @@ npv_status npv_store_columns(npv_store *store, const npv_path *paths, size_t cou
         return status;
     const npv_column_source source = npv_store_column_source(store);
     pthread_mutex_lock(&store->lazy);
-    for (size_t i = 0; i < count && status == NPV_OK; i++)
-        status = npv_columns_get(&store->columns, &source, &paths[i], store->rows, &columns[i], error);
+    size_t got = 0;
+    for (; got < count && status == NPV_OK; got += status == NPV_OK)
+        status = npv_columns_get(&store->columns, &source, &paths[got], store->rows, &columns[got], error);
+    for (size_t i = 0; i < got && status != NPV_OK; i++)
+        npv_columns_release(&store->columns, &source, columns[i]);
     pthread_mutex_unlock(&store->lazy);
     return status;
+}
+
+void npv_store_release_columns(npv_store *store, const npv_column *const *columns, size_t count) {
+    const npv_column_source source = npv_store_column_source(store);
+    pthread_mutex_lock(&store->lazy);
+    for (size_t i = 0; i < count; i++)
+        npv_columns_release(&store->columns, &source, columns[i]);
+    pthread_mutex_unlock(&store->lazy);
 }
 
 /* ------------------------------------------------------------------------------------------------------ Lengths -- */

@@ -17,9 +17,10 @@ npv_status npv_store_load_ids(npv_store *store, npv_error *error);
 /* Documents or records: whatever the store has. */
 npv_column_source npv_store_column_source(const npv_store *store);
 
-/* The columns of these paths, made or brought up to date if need be. They stay as they are until a writer comes. */
+/* The columns of these paths, made or brought up to date if need be; all or none. They stay as they are until they are released. */
 npv_status npv_store_columns(npv_store *store, const npv_path *paths, size_t count, const npv_column **columns,
                              npv_error *error);
+void npv_store_release_columns(npv_store *store, const npv_column *const *columns, size_t count);
 
 /* The lengths of all rows. */
 npv_status npv_store_lengths(npv_store *store, const double **lengths, npv_error *error);

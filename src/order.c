@@ -83,19 +83,19 @@ static npv_status rank_values(const npv_column_view *column, bool descending, ra
     return NPV_OK;
 }
 
-/* The column of a field that a caller names. */
-static npv_status look_up(npv_store *store, const char *field, npv_column_view *view, npv_error *error) {
+/* The column of a field that a caller names, for npv_store_release_columns, and what is in it. */
+static npv_status look_up(npv_store *store, const char *field, const npv_column **column, npv_column_view *view,
+                          npv_error *error) {
     npv_path path;
-    const npv_column *column = NULL;
     npv_status status = npv_path_parse(field, &path, error);
     if (status != NPV_OK)
         return status;
     status = npv_store_check_field(store, &path, NPV_NO_POSITION, error);
     if (status == NPV_OK)
-        status = npv_store_columns(store, &path, 1, &column, error);
+        status = npv_store_columns(store, &path, 1, column, error);
     npv_path_free(&path);
     if (status == NPV_OK)
-        *view = npv_column_look(column);
+        *view = npv_column_look(*column);
     return status;
 }
 
@@ -138,10 +138,11 @@ static void list_in_order_of_rows(const npv_store *store, const npv_row_set *set
 /* Sorts by counting: how many rows have lower values is where the first row with a value goes. */
 static npv_status list_in_order_of_values(npv_store *store, const npv_select_options *options, const npv_row_set *set,
                                           page *result, npv_error *error) {
+    const npv_column *held = NULL;
     npv_column_view column;
     ranking order = {NULL, NULL, 0};
     uint64_t *starts = NULL;
-    npv_status status = look_up(store, options->order_by, &column, error);
+    npv_status status = look_up(store, options->order_by, &held, &column, error);
     if (status == NPV_OK)
         status = rank_values(&column, options->descending != 0, &order, error);
     if (status == NPV_OK)
@@ -158,6 +159,7 @@ static npv_status list_in_order_of_values(npv_store *store, const npv_select_opt
             put(result, starts[order.rank[column.codes[row]]]++, row);
     free(starts);
     free_ranking(&order);
+    npv_store_release_columns(store, &held, held != NULL);
     return status;
 }
 
@@ -299,12 +301,13 @@ static npv_status spell_facets(const npv_column_view *column, const ranking *ord
 
 static npv_status get_facets(npv_store *store, const char *field, const npv_row_set *set, npv_facets *facets,
                              npv_error *error) {
+    const npv_column *held = NULL;
     npv_column_view column;
     ranking order = {NULL, NULL, 0};
     uint64_t *counts = NULL;
     frequency *list = NULL;
     size_t count = 0;
-    npv_status status = look_up(store, field, &column, error);
+    npv_status status = look_up(store, field, &held, &column, error);
     if (status == NPV_OK)
         status = rank_values(&column, false, &order, error);
     if (status == NPV_OK)
@@ -318,6 +321,7 @@ static npv_status get_facets(npv_store *store, const char *field, const npv_row_
     free(list);
     free(counts);
     free_ranking(&order);
+    npv_store_release_columns(store, &held, held != NULL);
     return status;
 }
 

@@ -53,7 +53,7 @@ static bool has_rows(const npv_column *column, const uint64_t *live) {
 
 /* ----------------------------------------------------------------------------------------------------- Filters -- */
 
-/* The columns of all paths of a filter; *columns is the caller's to free. */
+/* The columns of all paths of a filter; the caller's to release. */
 static npv_status filter_columns(npv_store *store, const npv_filter *filter, const npv_column ***columns,
                                  npv_error *error) {
     for (size_t i = 0; i < filter->path_count; i++) {
@@ -70,13 +70,18 @@ static npv_status filter_columns(npv_store *store, const npv_filter *filter, con
     return status;
 }
 
+static void release_columns(npv_store *store, const npv_filter *filter, const npv_column **columns) {
+    npv_store_release_columns(store, columns, filter->path_count);
+    free(columns);
+}
+
 static npv_status evaluate(npv_store *store, const npv_filter *filter, uint64_t *bits, npv_error *error) {
     const npv_column **columns = NULL;
     npv_status status = filter_columns(store, filter, &columns, error);
     if (status != NPV_OK)
         return status;
     status = npv_filter_evaluate(filter, store->kernels, columns, store->rows, bits, error);
-    free(columns);
+    release_columns(store, filter, columns);
     return status;
 }
 
@@ -89,7 +94,7 @@ static npv_status check_filter(npv_store *store, const npv_filter *filter, npv_e
     for (size_t i = 0; i < filter->path_count && status == NPV_OK && store->metadata != NPV_METADATA_TYPED; i++)
         if (!has_rows(columns[i], npv_store_live(store)))
             status = fail_no_field(store, &filter->paths[i], filter->positions[i], error);
-    free(columns);
+    release_columns(store, filter, columns);
     return status;
 }
 

@@ -126,7 +126,7 @@ static void test_fields_of_records_are_columns(void **state) {
         for (size_t field = 0; field < COUNT(FIELDS); field++)
             assert_field(&columns, &source, FIELDS[field].name, 3, FIELDS[field].values);
         assert_int_equal(columns.count, COUNT(FIELDS));
-        assert_int_equal(npv_column_look(columns.column[5]).entry_count, 4); /* equal bytes are one value */
+        assert_int_equal(npv_column_look(columns.held[5].column).entry_count, 4); /* equal bytes are one value */
         npv_columns_free(&columns);
         npv_array_free(&records);
         npv_schema_free(&schema);
@@ -207,6 +207,75 @@ static void test_a_field_named_again_is_the_same_column(void **state) {
 #define SIXTY_FOUR "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define LONG "year" SIXTY_FOUR SIXTY_FOUR SIXTY_FOUR SIXTY_FOUR
 
+/* The number that a field of each row has, and how many columns there are once it was read. */
+static size_t look_at_number(npv_columns *columns, const npv_column_source *source, unsigned number) {
+    char name[16];
+    const npv_column *column;
+    snprintf(name, sizeof name, "f%u", number);
+    npv_path path = path_of(name);
+    assert_int_equal(npv_columns_get(columns, source, &path, 1, &column, NULL), NPV_OK);
+    const npv_column_view view = npv_column_look(column);
+    assert_int_equal(view.entries[view.codes[0]].integer, number);
+    npv_columns_release(columns, source, column);
+    npv_path_free(&path);
+    return columns->count;
+}
+
+#define MANY 200
+
+static void append_many_fields(npv_documents *documents) {
+    char json[16 * MANY] = "{\"f0\": 0";
+    for (size_t i = 1, at = strlen(json); i < MANY; i++)
+        at += (size_t)snprintf(json + at, sizeof json - at, ", \"f%zu\": %zu", i, i);
+    append_json(documents, strcat(json, "}"));
+}
+
+static void test_columns_of_the_fields_that_were_named_last_are_kept(void **state) {
+    (void)state;
+    npv_documents documents = NPV_DOCUMENTS_EMPTY;
+    const npv_column_source source = {.documents = &documents};
+    npv_columns columns = {NULL, 0};
+    append_many_fields(&documents);
+    for (unsigned i = 0; i < MANY; i++) {
+        assert_int_equal(look_at_number(&columns, &source, i), i < NPV_KEPT_COLUMNS ? i + 1 : NPV_KEPT_COLUMNS);
+        look_at_number(&columns, &source, 0);
+    }
+    npv_path first = path_of("f0"), early = path_of("f1");
+    assert_true(npv_path_equal(npv_column_path(columns.held[NPV_KEPT_COLUMNS - 1].column), &first));
+    for (size_t i = 0; i < columns.count; i++)
+        assert_false(npv_path_equal(npv_column_path(columns.held[i].column), &early));
+    npv_path_free(&first);
+    npv_path_free(&early);
+    npv_columns_free(&columns);
+    npv_documents_free(&documents);
+}
+
+static void test_columns_that_are_read_are_not_freed(void **state) {
+    (void)state;
+    npv_documents documents = NPV_DOCUMENTS_EMPTY;
+    const npv_column_source source = {.documents = &documents};
+    npv_columns columns = {NULL, 0};
+    const npv_column *read[2];
+    append_many_fields(&documents);
+    npv_path path = path_of("f7");
+    for (size_t i = 0; i < COUNT(read); i++)
+        assert_int_equal(npv_columns_get(&columns, &source, &path, 1, &read[i], NULL), NPV_OK);
+    assert_ptr_equal(read[0], read[1]);
+    for (size_t i = 0; i < COUNT(read); i++) {
+        for (unsigned number = 8; number < MANY; number++)
+            look_at_number(&columns, &source, number);
+        assert_ptr_equal(columns.held[0].column, read[i]);
+        assert_int_equal(npv_column_look(read[i]).rows, 1);
+        npv_columns_release(&columns, &source, read[i]);
+    }
+    look_at_number(&columns, &source, 8);
+    assert_int_equal(columns.count, NPV_KEPT_COLUMNS);
+    assert_ptr_not_equal(columns.held[0].column, read[0]);
+    npv_path_free(&path);
+    npv_columns_free(&columns);
+    npv_documents_free(&documents);
+}
+
 static void test_the_field_that_was_meant_is_suggested(void **state) {
     (void)state;
     npv_documents documents = NPV_DOCUMENTS_EMPTY;
@@ -280,7 +349,7 @@ static void append_values(npv_documents *documents, size_t rows) {
 /* Every allocation of an extension fails once: each time the column is as before, and at last it has the rows. */
 static void extend_with_faults(npv_columns *columns, const npv_column_source *source, const npv_path *path,
                                uint64_t rows) {
-    const npv_column *column = columns->count > 0 ? columns->column[0] : NULL;
+    const npv_column *column = columns->count > 0 ? columns->held[0].column : NULL;
     const uint64_t before = column != NULL ? fingerprint(column) : 0;
     npv_status status = NPV_E_MEMORY;
     for (long n = 0; status != NPV_OK; n++) {
@@ -290,7 +359,7 @@ static void extend_with_faults(npv_columns *columns, const npv_column_source *so
         until_failure = -1;
         assert_true(status == NPV_OK || (status == NPV_E_MEMORY && reached));
         if (status != NPV_OK && before != 0)
-            assert_int_equal(fingerprint(columns->column[0]), before);
+            assert_int_equal(fingerprint(columns->held[0].column), before);
     }
     assert_int_equal(npv_column_look(column).rows, rows);
 }
@@ -311,7 +380,7 @@ static void test_extending_without_memory_leaves_a_column_as_it_was(void **state
     const npv_column *column;
     for (size_t i = 0; i < COUNT(rows); i++)
         assert_int_equal(npv_columns_get(&unharmed, &source, &path, rows[i], &column, NULL), NPV_OK);
-    assert_int_equal(fingerprint(columns.column[0]), fingerprint(column));
+    assert_int_equal(fingerprint(columns.held[0].column), fingerprint(column));
     npv_columns_free(&columns);
     npv_columns_free(&unharmed);
     npv_path_free(&path);
@@ -344,7 +413,7 @@ static void test_a_column_that_cannot_be_updated_is_dropped(void **state) {
         dropped = until_failure < 0;
         until_failure = -1;
         assert_int_equal(columns.count, dropped ? 1 : 2);
-        assert_int_equal(npv_column_look(columns.column[0]).rows, 200);
+        assert_int_equal(npv_column_look(columns.held[0].column).rows, 200);
         places[7] = old;
         npv_columns_free(&columns);
         assert_true(dropped || n > 1);
@@ -361,6 +430,8 @@ int main(void) {
         cmocka_unit_test(test_a_schema_has_only_its_fields),
         cmocka_unit_test(test_records_that_are_not_read_say_why),
         cmocka_unit_test(test_a_field_named_again_is_the_same_column),
+        cmocka_unit_test(test_columns_of_the_fields_that_were_named_last_are_kept),
+        cmocka_unit_test(test_columns_that_are_read_are_not_freed),
         cmocka_unit_test(test_the_field_that_was_meant_is_suggested),
 #ifdef FAILING_MALLOC
         cmocka_unit_test(test_extending_without_memory_leaves_a_column_as_it_was),

@@ -5,11 +5,17 @@
 
 #include "../error.h"
 
-static npv_column *find(const npv_columns *columns, const npv_path *path) {
-    for (size_t i = 0; i < columns->count; i++)
-        if (npv_path_equal(npv_column_path(columns->column[i]), path))
-            return columns->column[i];
-    return NULL;
+/* Puts the column of a path last, as the one that is used now. */
+static bool find(npv_columns *columns, const npv_path *path) {
+    size_t i = columns->count;
+    while (i > 0 && !npv_path_equal(npv_column_path(columns->held[i - 1].column), path))
+        i--;
+    if (i == 0)
+        return false;
+    const npv_held_column found = columns->held[i - 1];
+    memmove(&columns->held[i - 1], &columns->held[i], (columns->count - i) * sizeof found);
+    columns->held[columns->count - 1] = found;
+    return true;
 }
 
 static bool names_a_field(const npv_record_schema *schema, const npv_path *path) {
@@ -30,16 +36,17 @@ static npv_status fail_no_field(const npv_column_source *source, const npv_path 
     return npv_fail(error, NPV_E_NOT_FOUND, "there is no field %s", name);
 }
 
-/* A new column of no rows yet. */
-static npv_status add(npv_columns *columns, const npv_path *path, npv_column **column, npv_error *error) {
-    const size_t size = (columns->count + 1) * sizeof(npv_column *);
-    npv_column **const grown = realloc(columns->column, size);
+/* A new column of no rows yet, as the last one. */
+static npv_status add(npv_columns *columns, const npv_path *path, npv_error *error) {
+    const size_t size = (columns->count + 1) * sizeof *columns->held;
+    npv_held_column *const grown = realloc(columns->held, size);
     if (grown == NULL)
         return npv_fail_memory(error, "the columns of a store", size);
-    columns->column = grown;
-    const npv_status status = npv_column_new(path, column, error);
+    columns->held = grown;
+    grown[columns->count] = (npv_held_column){NULL, 0};
+    const npv_status status = npv_column_new(path, &grown[columns->count].column, error);
     if (status == NPV_OK)
-        columns->column[columns->count++] = *column;
+        columns->count++;
     return status;
 }
 
@@ -47,30 +54,45 @@ npv_status npv_columns_get(npv_columns *columns, const npv_column_source *source
                            const npv_column **column, npv_error *error) {
     if (source->schema != NULL && !names_a_field(source->schema, path))
         return fail_no_field(source, path, error);
-    npv_column *found = find(columns, path);
-    npv_status status = found != NULL ? NPV_OK : add(columns, path, &found, error);
-    if (status == NPV_OK)
-        status = npv_column_extend(found, source, rows, error);
-    if (status == NPV_OK)
-        *column = found;
+    npv_status status = find(columns, path) ? NPV_OK : add(columns, path, error);
+    if (status != NPV_OK)
+        return status;
+    npv_held_column *const last = &columns->held[columns->count - 1];
+    status = npv_column_extend(last->column, source, rows, error);
+    if (status == NPV_OK) {
+        last->readers++;
+        *column = last->column;
+    }
     return status;
 }
 
-void npv_columns_update(npv_columns *columns, const npv_column_source *source, uint64_t row) {
-    size_t kept = 0;
-    for (size_t i = 0; i < columns->count; i++) {
-        if (npv_column_update(columns->column[i], source, row, NULL) == NPV_OK)
-            columns->column[kept++] = columns->column[i];
+static void remove_column(npv_columns *columns, size_t number) {
+    npv_held_column *const place = &columns->held[number];
+    npv_column_free(place->column);
+    columns->count--;
+    memmove(place, place + 1, (columns->count - number) * sizeof *place);
+}
+
+void npv_columns_release(npv_columns *columns, const npv_column_source *source, const npv_column *column) {
+    for (size_t i = 0; i < columns->count; i++)
+        columns->held[i].readers -= columns->held[i].column == column;
+    for (size_t i = 0; source->schema == NULL && columns->count > NPV_KEPT_COLUMNS && i < columns->count;)
+        if (columns->held[i].readers == 0)
+            remove_column(columns, i);
         else
-            npv_column_free(columns->column[i]);
-    }
-    columns->count = kept;
+            i++;
+}
+
+void npv_columns_update(npv_columns *columns, const npv_column_source *source, uint64_t row) {
+    for (size_t i = columns->count; i > 0; i--)
+        if (npv_column_update(columns->held[i - 1].column, source, row, NULL) != NPV_OK)
+            remove_column(columns, i - 1);
 }
 
 void npv_columns_free(npv_columns *columns) {
     for (size_t i = 0; i < columns->count; i++)
-        npv_column_free(columns->column[i]);
-    free(columns->column);
+        npv_column_free(columns->held[i].column);
+    free(columns->held);
     *columns = (npv_columns){NULL, 0};
 }
 
