@@ -68,7 +68,8 @@ def _write_members(file: BinaryIO, members: dict[str, npt.NDArray[Any]], compres
         for name, array in members.items():
             info, large = _member(file, f"{name}.npy", array, compress and array.ndim > 0)
             with archive.open(info, "w", force_zip64=large) as member:
-                np.lib.format.write_array(member, array, allow_pickle=True)
+                write_array = np.lib.format.write_array  # which has no types before NumPy 2.3
+                write_array(member, array, allow_pickle=True)  # type: ignore[no-untyped-call, unused-ignore]
             # For the directory, which the archive writes at its end.
             info.extra, info.external_attr, info.create_system = b"", 0, 0
         archive.comment = f"npvec 1 {os.urandom(16).hex()} 1".encode()
