@@ -97,10 +97,12 @@ static void add_numbers(void) {
     add_real(rank++, 0x1.fffffffffffffp62);
     add_int(rank, INT64_MAX), write_u64(add_known(NPV_CLASS_NUMBER, rank), "<u8", INT64_MAX);
     write_u64(add_known(NPV_CLASS_NUMBER, rank++), "<m8[s]", INT64_MAX);
-    add_real(rank, 0x1p63), write_u64(add_known(NPV_CLASS_NUMBER, rank++), "<u8", (uint64_t)1 << 63);
+    add_real(rank, 0x1p63), add_json(NPV_CLASS_NUMBER, rank, "9223372036854775808");
+    write_u64(add_known(NPV_CLASS_NUMBER, rank++), "<u8", (uint64_t)1 << 63);
     write_u64(add_known(NPV_CLASS_NUMBER, rank++), "<u8", ((uint64_t)1 << 63) + 1);
     add_real(rank, 0x1.0000000000001p63),
         write_u64(add_known(NPV_CLASS_NUMBER, rank++), "<u8", ((uint64_t)1 << 63) + 2048);
+    add_json(NPV_CLASS_NUMBER, rank, "18446744073709551615");
     write_u64(add_known(NPV_CLASS_NUMBER, rank++), "<u8", UINT64_MAX);
     add_real(rank++, 0x1p64);
     add_real(rank++, 1e300);

@@ -5,6 +5,7 @@ import json
 import math
 import operator
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
@@ -22,6 +23,7 @@ Where: TypeAlias = str | Mapping[str, Any]
 Id: TypeAlias = Any  # str, int or uuid.UUID
 
 LARGEST = 2**62
+_SURROGATE = re.compile("[\ud800-\udfff]")
 DURABILITIES: tuple[Literal["off", "os", "disk"], ...] = ("off", "os", "disk")  # in the order of npvec.h
 
 
@@ -191,6 +193,12 @@ def _json_default(value: Any) -> Any:
     raise TypeError(f"where: a filter cannot compare with {type(value).__name__}")
 
 
+def _json(value: Any) -> str:
+    text = json.dumps(value, default=_json_default, ensure_ascii=False)
+    # Errors tell a place, so that escapes are only for what has to have them: lone surrogates.
+    return text if text.isascii() else _SURROGATE.sub(lambda one: f"\\u{ord(one[0]):04x}", text)
+
+
 def _show_place(error: _npvec.FilterError, text: str) -> _npvec.FilterError:
     """The same error with the place under the text, if that is a line."""
     position = error.position
@@ -205,8 +213,8 @@ def condition(where: Where, parameters: Sequence[Any] | None) -> _npvec.Filter:
     """A compiled filter of text or of a dict."""
     if not isinstance(where, (str, Mapping)):
         raise TypeError(f"where: expected text or a dict, found {type(where).__name__}")
-    text = where if isinstance(where, str) else json.dumps(where, default=_json_default, ensure_ascii=False)
-    given = None if parameters is None else json.dumps(list(parameters), default=_json_default, ensure_ascii=False)
+    text = where if isinstance(where, str) else _json(where)
+    given = None if parameters is None else _json(list(parameters))
     try:
         return _npvec.compile(text, given)
     except _npvec.FilterError as error:

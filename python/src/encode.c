@@ -46,27 +46,57 @@ static bool write_escape(json_writer *writer, unsigned char c) {
     return write_bytes(writer, escape, 6);
 }
 
+/* Three bytes that "surrogatepass" makes of a lone surrogate, which JSON has only as an escape. */
+static bool write_surrogate(json_writer *writer, const char bytes[3]) {
+    char escape[8];
+    const unsigned low = ((unsigned char)bytes[1] & 0x3fu) << 6 | ((unsigned char)bytes[2] & 0x3fu);
+    PyOS_snprintf(escape, sizeof escape, "\\u%04x", 0xd000u | low);
+    return write_bytes(writer, escape, 6);
+}
+
 static bool write_text(json_writer *writer, const char *text, size_t size) {
     bool done = write_bytes(writer, "\"", 1);
     size_t start = 0;
     for (size_t i = 0; i < size && done; i++) {
         const unsigned char c = (unsigned char)text[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
+        const bool surrogate = c == 0xed && (unsigned char)text[i + 1] >= 0xa0;
+        if (c >= 0x20 && c != '"' && c != '\\' && !surrogate)
             continue;
-        done = write_bytes(writer, text + start, i - start) && write_escape(writer, c);
+        done = write_bytes(writer, text + start, i - start) &&
+               (surrogate ? write_surrogate(writer, text + i) : write_escape(writer, c));
+        i += surrogate ? 2 : 0;
         start = i + 1;
     }
     return done && write_bytes(writer, text + start, size - start) && write_bytes(writer, "\"", 1);
 }
 
-/* Lone surrogates have no UTF-8. */
+/* JSON reads a high surrogate with a low one behind it as one character. */
+static bool has_pair(const char *text, size_t size) {
+    for (size_t i = 0; i + 5 < size; i++)
+        if ((unsigned char)text[i] == 0xed && (unsigned char)(text[i + 1] & 0xf0) == 0xa0 &&
+            (unsigned char)text[i + 3] == 0xed && (unsigned char)(text[i + 4] & 0xf0) == 0xb0)
+            return true;
+    return false;
+}
+
+static bool write_surrogates(json_writer *writer, PyObject *object) {
+    PyObject *const bytes = PyUnicode_AsEncodedString(object, "utf-8", "surrogatepass");
+    char *text;
+    Py_ssize_t size;
+    const bool encoded = bytes != NULL && PyBytes_AsStringAndSize(bytes, &text, &size) == 0;
+    const bool done =
+        encoded && (has_pair(text, (size_t)size) ? write_null(writer) : write_text(writer, text, (size_t)size));
+    Py_XDECREF(bytes);
+    return done;
+}
+
 static bool write_str(json_writer *writer, PyObject *object) {
     Py_ssize_t size;
     const char *const text = PyUnicode_AsUTF8AndSize(object, &size);
     if (text != NULL)
         return write_text(writer, text, (size_t)size);
     PyErr_Clear();
-    return write_null(writer);
+    return write_surrogates(writer, object);
 }
 
 /* Of more than 64 bits. */
@@ -103,6 +133,22 @@ static bool write_float(json_writer *writer, PyObject *object) {
     const bool done = write_bytes(writer, digits, strlen(digits));
     PyMem_Free(digits);
     return done;
+}
+
+/* Bytes as npv_get_document spells them, so that filters find an object there, and not null. */
+static bool write_binary(json_writer *writer, PyObject *object) {
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const unsigned char *const data = (const unsigned char *)PyBytes_AsString(object);
+    const size_t size = (size_t)PyBytes_Size(object);
+    bool done = write_bytes(writer, "{\"$bytes\": \"", 12);
+    for (size_t i = 0; i < size && done; i += 3) {
+        const size_t left = size - i;
+        const unsigned bits = data[i] << 16 | (left > 1 ? data[i + 1] << 8 : 0) | (left > 2 ? data[i + 2] : 0);
+        const char four[] = {letters[bits >> 18], letters[bits >> 12 & 63], left > 1 ? letters[bits >> 6 & 63] : '=',
+                             left > 2 ? letters[bits & 63] : '='};
+        done = write_bytes(writer, four, sizeof four);
+    }
+    return done && write_bytes(writer, "\"}", 2);
 }
 
 /* A list or a tuple. New references, because what comes of one element may change the list. */
@@ -168,6 +214,8 @@ static write_function *writer_of(PyObject *object) {
         return write_int;
     if (PyFloat_Check(object))
         return write_float;
+    if (PyBytes_Check(object))
+        return write_binary;
     return PyDict_Check(object) || PyList_Check(object) || PyTuple_Check(object) ? write_container : NULL;
 }
 
@@ -176,15 +224,26 @@ static bool is_exact(PyObject *object) {
            PyDict_CheckExact(object) || PyList_CheckExact(object);
 }
 
-/* A NumPy scalar as the Python object that is equal to it, or as text: dates. NULL: it is none. */
+/* What a time of NumPy is to filters: a date is text, a duration its ticks. */
+static PyObject *time_of(PyObject *object, PyObject *dtype) {
+    PyObject *const kind = PyObject_GetAttrString(dtype, "kind");
+    const bool duration = kind != NULL && PyUnicode_Check(kind) && PyUnicode_CompareWithASCIIString(kind, "m") == 0;
+    Py_XDECREF(kind);
+    PyObject *const ticks = duration ? PyObject_CallMethod(object, "view", "s", "i8") : NULL;
+    PyObject *const found = ticks != NULL ? PyObject_CallMethod(ticks, "item", NULL) : PyObject_Str(object);
+    Py_XDECREF(ticks);
+    return found;
+}
+
+/* A NumPy scalar as the Python object that is equal to it, None for NaT, or as a time. NULL: it is none. */
 static PyObject *plain(PyObject *object) {
     PyObject *found = NULL;
     PyObject *const dtype = PyObject_GetAttrString(object, "dtype");
     if (dtype != NULL)
         found = PyObject_CallMethod(object, "item", NULL);
-    if (found != NULL && writer_of(found) == NULL) {
+    if (found != NULL && found != Py_None && writer_of(found) == NULL) {
         Py_DECREF(found);
-        found = PyObject_Str(object);
+        found = time_of(object, dtype);
     }
     Py_XDECREF(dtype);
     PyErr_Clear();

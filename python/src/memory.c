@@ -76,7 +76,18 @@ bool buffer_read(PyObject *object, char format, Py_ssize_t size, bool writable, 
 
 /* --------------------------------------------------------------------------------------------------------- texts -- */
 
-static bool read_text(PyObject *object, bool none_allowed, const char **text) {
+/* Lone surrogates as the library has them, in bytes that take the place of the text in `held`. */
+static const char *read_surrogates(PyObject *held, Py_ssize_t place, Py_ssize_t *size) {
+    PyErr_Clear();
+    PyObject *const bytes = PyUnicode_AsEncodedString(PyList_GetItem(held, place), "utf-8", "surrogatepass");
+    char *text;
+    if (bytes == NULL || PyList_SetItem(held, place, bytes) != 0 || PyBytes_AsStringAndSize(bytes, &text, size) != 0)
+        return NULL;
+    return text;
+}
+
+static bool read_text(PyObject *held, Py_ssize_t place, bool none_allowed, const char **text) {
+    PyObject *const object = PyList_GetItem(held, place);
     Py_ssize_t size;
     if (none_allowed && object == Py_None) {
         *text = NULL;
@@ -87,6 +98,8 @@ static bool read_text(PyObject *object, bool none_allowed, const char **text) {
         return false;
     }
     *text = PyUnicode_AsUTF8AndSize(object, &size);
+    if (*text == NULL)
+        *text = read_surrogates(held, place, &size);
     if (*text == NULL || strlen(*text) == (size_t)size)
         return *text != NULL;
     PyErr_SetString(PyExc_ValueError, "expected text without U+0000");
@@ -97,17 +110,17 @@ bool texts_read(PyObject *sequence, bool none_allowed, text_list *texts) {
     memset(texts, 0, sizeof *texts);
     if (sequence == Py_None)
         return true;
-    texts->held = PySequence_Tuple(sequence);
+    texts->held = PySequence_List(sequence);
     if (texts->held == NULL)
         return false;
-    texts->count = (size_t)PyTuple_Size(texts->held);
+    texts->count = (size_t)PyList_Size(texts->held);
     texts->text = PyMem_Calloc(texts->count + 1, sizeof *texts->text);
     if (texts->text == NULL) {
         PyErr_NoMemory();
         return false;
     }
     for (size_t i = 0; i < texts->count; i++)
-        if (!read_text(PyTuple_GetItem(texts->held, (Py_ssize_t)i), none_allowed, &texts->text[i]))
+        if (!read_text(texts->held, (Py_ssize_t)i, none_allowed, &texts->text[i]))
             return false;
     return true;
 }

@@ -127,6 +127,16 @@ static npv_entry entry_of_datetime(npv_time time, char text[NPV_DATETIME_TEXT_SI
     return entry_of_bytes(NPV_CLASS_TEXT, (npv_bytes){(const unsigned char *)text, length});
 }
 
+/* An integer that int64 does not hold, but uint64: nine bytes, of which the last has only the sign. */
+static bool is_natural(npv_bytes integer, npv_entry *entry) {
+    if (integer.size != 9 || integer.data[8] != 0)
+        return false;
+    *entry = (npv_entry){.class = NPV_CLASS_NUMBER, .number = NPV_VALUE_UINT};
+    for (size_t i = 8; i > 0; i--)
+        entry->natural = entry->natural << 8 | integer.data[i - 1];
+    return true;
+}
+
 /* The entry of a value that needs no room and no fragment; false: it does. */
 static bool is_plain(const npv_value *value, npv_entry *entry) {
     switch (value->kind) {
@@ -142,6 +152,8 @@ static bool is_plain(const npv_value *value, npv_entry *entry) {
     case NPV_VALUE_UINT:
         *entry = (npv_entry){.class = NPV_CLASS_NUMBER, .number = NPV_VALUE_UINT, .natural = value->natural};
         return true;
+    case NPV_VALUE_BIG:
+        return is_natural(value->bytes, entry);
     case NPV_VALUE_FLOAT:
         *entry = entry_of_real(value->real);
         return true;

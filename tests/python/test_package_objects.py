@@ -164,3 +164,44 @@ def test_a_killed_writer_has_its_objects_in_the_journal(tmp_path: Path) -> None:
     store: VectorStore[Any] = VectorStore.open(path, durability="os", allow_pickle=True)
     assert [each["when"].day for each in store.metadata] == [1, 2, 3, 4]
     assert store.select("n = 2").tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("value", "passes"),
+    [
+        (b"abcd", ["EXISTS(a)", "a IS NOT NULL"]),
+        (np.bytes_(b"x"), ["EXISTS(a)", "a IS NOT NULL"]),
+        ([b"", b"a", b"ab"], ["EXISTS(a[2])", "a[1] IS NOT NULL"]),
+        (np.timedelta64(5, "s"), ["a = 5"]),
+        (np.datetime64("2020-05-01"), ["a = '2020-05-01'"]),
+        (np.datetime64("NaT"), ["EXISTS(a)", "a IS NULL"]),
+        (np.timedelta64("NaT"), ["EXISTS(a)", "a IS NULL"]),
+        (np.float16(0.5), ["a = 0.5"]),
+        ((1, "x"), ["a CONTAINS 'x'"]),
+        (2**63, ["a = 9223372036854775808", "a > 0"]),
+        (2**64, ["EXISTS(a)", "a IS NOT NULL"]),
+        ("\ud800x", ["a LIKE '_x'", "a = '\ud800x'", {"a": "\ud800x"}]),
+        ({1, 2}, ["EXISTS(a)", "a IS NULL"]),
+    ],
+)
+def test_filters_find_the_same_in_memory_and_in_a_file(tmp_path: Path, value: Any, passes: list[Any]) -> None:
+    conditions = ["EXISTS(a)", "a IS NULL", "a IS NOT NULL", "a > 0", "a > ''", "a LIKE '%'", "a CONTAINS 'x'", *passes]
+
+    def ask(store: VectorStore[Any]) -> list[int]:
+        return [store.count(condition) for condition in conditions]
+
+    store = VectorStore[Any](4)
+    store.add(VECTORS[:1], [{"a": value}])
+    in_memory = ask(store)
+    assert in_memory[-len(passes) :] == [1] * len(passes)
+    store.save(tmp_path / "a.npz")
+    assert ask(store) == in_memory
+    assert ask(VectorStore.open(tmp_path / "a.npz", allow_pickle=True)) == in_memory
+
+
+def test_ids_and_parameters_may_have_lone_surrogates() -> None:
+    store = VectorStore[Any](4)
+    store.add(VECTORS[:2], [{"a": "\udc80"}, {"a": "b"}], ids=["\ud800", "b"])
+    assert store.row_of("\ud800") == 0 and store.id_of(0) == "\ud800"
+    assert store.select("a = ?", params=["\udc80"]).tolist() == [0]
+    assert store.select({"a": {"$in": ["\udc80", "é"]}}).tolist() == [0]
