@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import multiprocessing
 import os
+import re
 import shutil
 import sqlite3
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -26,6 +29,7 @@ DOCUMENT_BYTES = 200
 TURN = 100  # adds of one system before it is the next one's turn
 BATCH = 100  # rows added at once with a flush
 MOST_BATCHES = 100
+DD_RUNS = 5
 FLUSHES = 5  # batches of one system before it is the next one's turn
 READER_ROUNDS = 5
 REFRESH_EVERY = 100  # searches
@@ -76,9 +80,9 @@ def _rows(case: Case, first: int, end: int) -> tuple[Any, int, int, list[bytes],
     return case.rows[first:end], end - first, case.dimensions, texts, ids
 
 
-def _journal_bytes(path: Path) -> int:
-    journal = Path(f"{path}-journal")
-    return journal.stat().st_size if journal.exists() else 0
+def _journal_bytes(store: npvec.Store) -> int:
+    """Without the room behind its records."""
+    return store.info()["journal_bytes"]
 
 
 # ------------------------------------------------------------------------------------------------ One row at a time
@@ -176,9 +180,9 @@ def _record_size(case: Case, options: Options, count: int) -> int:
     """Bytes that so many rows are in the journal."""
     path = options.work / "size.npz"
     store = npvec.Store.open_file(str(path), 1, case.dimensions, npvec.OS)
-    before = _journal_bytes(path)
+    before = _journal_bytes(store)
     store.prepare_add(*_rows(case, 0, count))()
-    size = _journal_bytes(path) - before
+    size = _journal_bytes(store) - before
     store.close()
     path.unlink()
     Path(f"{path}-journal").unlink()
@@ -221,7 +225,21 @@ def _flushed_batches(case: Case, options: Options) -> dict[str, Any]:
     interleave(list(contenders.values()), FLUSHES, 0, math.inf)
     os.close(fd)
     store.close()
-    return {name: _times(way) for name, way in contenders.items()} | {"rows": BATCH, "bytes": size}
+    times: dict[str, dict[str, float | None]] = {name: _times(way) for name, way in contenders.items()}
+    times["dd"] = {"mean_s": _dd(options.work / "dd.bytes", size, count), "p50_s": None, "p99_s": None}
+    return times | {"rows": BATCH, "bytes": size}
+
+
+def _dd(path: Path, size: int, count: int) -> float | None:
+    """Seconds a block, as dd reports them: the median of some runs. None where there is no such dd."""
+    command = ["dd", "if=/dev/zero", f"of={path}", f"bs={size}", f"count={count}", "oflag=dsync"]
+    seconds = []
+    for _ in range(DD_RUNS):
+        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            said = subprocess.run(command, capture_output=True, check=False, text=True, env={**os.environ, "LC_ALL": "C"})
+            seconds += re.findall(r"copied, ([0-9.e+-]+) s", said.stderr)
+    return float(np.median([float(each) for each in seconds])) / count if seconds else None
 
 
 # ------------------------------------------------------------------------------------------- Readers and a writer
@@ -388,10 +406,10 @@ def _growth(case: Case, options: Options) -> list[dict[str, Any]]:
         sizes = []
         for number in range(UPSERT_ROUNDS):
             store.upsert(*rows)
-            journal = _journal_bytes(path)
+            journal = _journal_bytes(store)
             if each or number in (0, UPSERT_ROUNDS - 1):
                 store.save()
-            sizes.append({"journal": journal, "archive": path.stat().st_size, "journal_saved": _journal_bytes(path)})
+            sizes.append({"journal": journal, "archive": path.stat().st_size, "journal_saved": _journal_bytes(store)})
         store.close()
         lines.append({"saved_each_round": each, "rows": rows[1], "first": sizes[0], "last": sizes[-1]})
     return lines

@@ -24,7 +24,7 @@ TEXT_HEADER = ("1,000 different texts", "rows", "us", "SQLite us", "x SQLite")
 
 ADD_HEADER = ("rows added one at a time", "mean us", "p50 us", "p99 us", "npvec x mean", "npvec x p50", "without calls")
 UPSERT_HEADER = ("rows replaced one at a time", "mean us", "p50 us", "p99 us", "npvec x mean", "npvec x p50")
-FLUSH_HEADER = ("flushed batches", "mean ms", "p50 ms", "p99 ms", "in times of the write, p50")
+FLUSH_HEADER = ("flushed batches", "mean ms", "p50 ms", "p99 ms", "x the write, p50", "x dd, mean")
 READER_HEADER = ("a reader's searches", "p50 us", "slower %", "writer's rows a second")
 FOLLOWER_HEADER = ("a reader that refreshes", "slower %", "refresh us", "refreshing / searching", "rows before", "after")
 GROWTH_HEADER = ("bytes", "after 1", "after 100", "ratio")
@@ -226,14 +226,20 @@ def upsert_cells(record: Row) -> list[list[str]]:
     ]
 
 
+def _scaled(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor
+
+
 def flush_cells(record: Row) -> list[list[str]]:
     flushed = record["flushed"]
-    labels = {"npvec": f"npvec, {flushed['rows']} rows", "write": f"{flushed['bytes']:,} bytes, O_DSYNC"}
+    size = f"{flushed['bytes']:,} bytes"
+    labels = {"npvec": f"npvec, {flushed['rows']} rows", "write": f"{size}, O_DSYNC", "dd": f"{size}, dd oflag=dsync"}
     return [
         [
             label,
-            *(number(flushed[name][key] * 1e3) for key in ("mean_s", "p50_s", "p99_s")),
+            *(number(_scaled(flushed[name][key], 1e3)) for key in ("mean_s", "p50_s", "p99_s")),
             ratio(flushed[name]["p50_s"], flushed["write"]["p50_s"]),
+            ratio(flushed[name]["mean_s"], flushed["dd"]["mean_s"]),
         ]
         for name, label in labels.items()
     ]
