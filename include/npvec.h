@@ -151,7 +151,7 @@ typedef struct npv_field {
  * With anything but OFF the store is open for writing: each batch that is added or replaced, each deletion and each
  * npv_clear is one record in the journal, the file "<path>-journal", and is there as a whole or not at all when the file
  * is opened the next time, by whatever the process ended. npv_save writes the archive anew and empties the journal. That
- * also happens by itself, in the change that makes the journal larger than 64 MiB and than the vectors (but not while
+ * also happens by itself, in the change that makes the journal larger than 64 MiB and than twice the archive (but not while
  * there are deleted rows, because row numbers would change), or when the file is opened. npv_close only closes: the
  * journal is read when the file is opened again. Whoever moves or copies the file moves or copies both.
  *

@@ -130,6 +130,7 @@ static npv_status remember_source(npv_store *store, const char *path, const npv_
         return npv_fail_io(error, path, "reading the file's state");
     store->source_device = file.st_dev;
     store->source_inode = file.st_ino;
+    store->archive_bytes = (uint64_t)file.st_size;
     if (facts->unknown[0] != '\0')
         snprintf(store->would_lose, sizeof store->would_lose, "its member '%s'", facts->unknown);
     else if (facts->narrowed)
@@ -200,6 +201,16 @@ static npv_status check_journal(const npv_store *store, const npv_journal_reader
                     base.dimensions, base.normalize ? "normalised" : "not normalised", base.record_size);
 }
 
+/* What a crash, or a writer that is at it, leaves at the end of a journal that has been read. */
+static npv_status note_unfinished(npv_store *store, npv_journal_reader *reader, const char *what, npv_error *error) {
+    uint64_t size = 0;
+    const npv_status status = npv_journal_unfinished(reader, &size, error);
+    if (size > 0)
+        snprintf(store->journal_note, sizeof store->journal_note, "the last %" PRIu64 " bytes of the journal %s", size,
+                 what);
+    return status;
+}
+
 npv_status npv_store_follow(npv_store *store, npv_journal_reader *reader, bool *changed, npv_error *error) {
     npv_status status = check_journal(store, reader, error);
     if (status != NPV_OK)
@@ -213,10 +224,8 @@ npv_status npv_store_follow(npv_store *store, npv_journal_reader *reader, bool *
     reader->owns_fd = false;
     status = npv_store_replay(store, reader, changed, error);
     store->journal_note[0] = '\0';
-    if (status == NPV_OK && reader->offset < reader->file_size)
-        snprintf(store->journal_note, sizeof store->journal_note,
-                 "the last %" PRIu64 " bytes of the journal are a change that is being written, or never was finished",
-                 reader->file_size - reader->offset);
+    if (status == NPV_OK)
+        status = note_unfinished(store, reader, "are a change that is being written, or never was finished", error);
     return status;
 }
 
@@ -302,10 +311,8 @@ static npv_status attach_journal(npv_store *store, npv_journal *journal, npv_err
         return status == NPV_OK ? npv_journal_restart(journal, &base, error) : status;
     }
     status = npv_store_follow(store, &reader, &changed, error);
-    if (status == NPV_OK && reader.offset < reader.file_size)
-        snprintf(store->journal_note, sizeof store->journal_note,
-                 "the last %" PRIu64 " bytes of the journal were a change that was never finished, and were removed",
-                 reader.file_size - reader.offset);
+    if (status == NPV_OK)
+        status = note_unfinished(store, &reader, "were a change that was never finished, and were removed", error);
     if (status == NPV_OK)
         status = npv_journal_continue(journal, &reader, error);
     store->followed.fd = -1; /* the lock's */

@@ -134,6 +134,7 @@ typedef struct npv_journal_reader {
     npv_buffer window; /* bytes of the file, from `window_at` */
     uint64_t window_at;
     uint64_t wasted; /* bytes of damaged payloads that were read in vain */
+    bool follows;    /* `offset` is where it was read to before, so zeros are nothing but room */
 } npv_journal_reader;
 
 /* *found is false, and nothing is open, if there is no journal, or an empty file. `fd` -1, or one that stays open. */
@@ -141,10 +142,13 @@ npv_status npv_journal_reader_open(const char *path, int fd, npv_journal_reader 
 void npv_journal_reader_close(npv_journal_reader *reader);
 
 /*
- * The next whole record; *found is false behind the last one. What is left then, up to file_size, is the beginning of a
- * record that was never finished. NPV_E_FORMAT if it is not that: if whole records lie behind a damaged one.
+ * The next whole record; *found is false behind the last one. What is left then, up to file_size, is a record that was
+ * not finished, and room. NPV_E_FORMAT if it is not that: if whole records lie behind a damaged one.
  */
 npv_status npv_journal_next(npv_journal_reader *reader, npv_journal_record *record, bool *found, npv_error *error);
+
+/* Behind the last record: bytes up to the last one that is not zero. */
+npv_status npv_journal_unfinished(npv_journal_reader *reader, uint64_t *size, npv_error *error);
 
 /* The rest is for what can be had of a damaged journal. Its header is taken as it stands. */
 npv_status npv_journal_reader_open_damaged(const char *path, npv_journal_reader *reader, bool *found, npv_error *error);
@@ -174,7 +178,8 @@ typedef struct npv_journal {
     npv_lock lock; /* on the file, which it keeps open */
     npv_durability durability;
     npv_journal_header header;
-    uint64_t size;     /* of the file */
+    uint64_t size;     /* of the header and the records */
+    uint64_t room_end; /* of the zeros behind them: of the file */
     uint64_t sequence; /* of the last record */
     struct XXH3_state_s *hash;
     npv_buffer scratch[2]; /* the caller's: ids (or rows) and documents of a batch */
@@ -208,7 +213,7 @@ npv_status npv_journal_continue(npv_journal *journal, const npv_journal_reader *
 /* Replaces the file by one without records, which goes on from `base`; the lock moves over. */
 npv_status npv_journal_restart(npv_journal *journal, const npv_journal_base *base, npv_error *error);
 
-/* Bytes of the file. Any thread. */
+/* Bytes of the header and the records. Any thread. */
 uint64_t npv_journal_size(npv_journal *journal);
 
 /* NPV_E_BUSY or NPV_E_IO with the reason if nothing can be written. */
@@ -218,6 +223,9 @@ npv_status npv_journal_check(npv_journal *journal, npv_error *error);
 npv_status npv_journal_append_batch(npv_journal *journal, npv_journal_type type, const npv_journal_batch *batch,
                                     npv_error *error);
 npv_status npv_journal_append(npv_journal *journal, npv_journal_type type, npv_bytes payload, npv_error *error);
+
+/* Cuts off the zeros behind the records. NPV_E_IO with errno. */
+npv_status npv_journal_cut_room(npv_journal *journal);
 
 /* Nothing more can be written, for this reason. */
 void npv_journal_break(npv_journal *journal, const char *reason);

@@ -161,7 +161,7 @@ npv_status npv_journal_continue(npv_journal *journal, const npv_journal_reader *
     if (reader->offset < reader->file_size && npv_cut_file(journal->lock.fd, reader->offset) != 0)
         return npv_fail_io(error, journal->path, "cutting off the unfinished end of the journal");
     journal->header = reader->header;
-    journal->size = reader->offset;
+    journal->size = journal->room_end = reader->offset;
     journal->sequence = reader->sequence;
     journal->known = true;
     const npv_status status = write_process(journal, error);
@@ -178,7 +178,7 @@ static void take_over(npv_journal *journal, const npv_journal_header *header, np
     npv_lock_release(&journal->lock);
     npv_lock_move(lock, &journal->lock);
     journal->header = *header;
-    journal->size = NPV_JOURNAL_HEADER;
+    journal->size = journal->room_end = NPV_JOURNAL_HEADER;
     journal->sequence = 0;
     journal->known = true;
     journal->broken[0] = '\0';
@@ -246,6 +246,8 @@ void npv_journal_close(npv_journal *journal) {
     if (journal->lock.fd >= 0 && journal->known && journal->sequence == 0 &&
         npv_lock_names(&journal->lock, journal->path))
         unlink(journal->path); /* while it is locked: nobody has begun to write to it */
+    else if (journal->lock.fd >= 0)
+        (void)npv_journal_cut_room(journal); /* else whoever opens it next will */
     free_journal(journal);
 }
 
@@ -265,6 +267,8 @@ void npv_journal_retire(npv_journal *journal, npv_journal *next) {
         journal->synced = journal->written;
     if (removable && npv_lock_names(&journal->lock, journal->path))
         unlink(journal->path);
+    else if (journal->lock.fd >= 0)
+        (void)npv_journal_cut_room(journal);
     npv_lock_release(&journal->lock);
     pthread_cond_broadcast(&journal->synced_more);
     pthread_mutex_unlock(&journal->mutex);

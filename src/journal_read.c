@@ -80,25 +80,25 @@ static npv_status open_file(npv_journal_reader *reader, bool *found, npv_error *
     return NPV_OK;
 }
 
-/* The header is left in the window. */
-static npv_status read_header(npv_journal_reader *reader, const char *path, int fd, bool *found, npv_bytes *header,
-                              npv_error *error) {
+static npv_status read_header(npv_journal_reader *reader, const char *path, int fd, bool *found,
+                              unsigned char header[NPV_JOURNAL_HEADER], npv_error *error) {
+    size_t read = 0;
     *reader = (npv_journal_reader){.path = path, .fd = fd, .owns_fd = fd < 0, .offset = NPV_JOURNAL_HEADER};
     npv_status status = open_file(reader, found, error);
     if (status == NPV_OK && *found)
-        status = look_at(reader, 0, NPV_JOURNAL_HEADER, header, error);
-    if (status == NPV_OK && *found && header->size < NPV_JOURNAL_HEADER)
+        status = read_at(reader, 0, header, NPV_JOURNAL_HEADER, &read, error);
+    if (status == NPV_OK && *found && read < NPV_JOURNAL_HEADER)
         return npv_fail(error, NPV_E_FORMAT, "%s: the journal is cut off: expected at least %d bytes, found %zu", path,
-                        NPV_JOURNAL_HEADER, header->size);
+                        NPV_JOURNAL_HEADER, read);
     return status;
 }
 
 npv_status npv_journal_reader_open(const char *path, int fd, npv_journal_reader *reader, bool *found,
                                    npv_error *error) {
-    npv_bytes bytes = {NULL, 0};
-    npv_status status = read_header(reader, path, fd, found, &bytes, error);
+    unsigned char bytes[NPV_JOURNAL_HEADER];
+    npv_status status = read_header(reader, path, fd, found, bytes, error);
     if (status == NPV_OK && *found)
-        status = npv_journal_read_header(path, bytes.data, &reader->header, error);
+        status = npv_journal_read_header(path, bytes, &reader->header, error);
     if (status != NPV_OK || !*found)
         npv_journal_reader_close(reader);
     return status;
@@ -106,10 +106,10 @@ npv_status npv_journal_reader_open(const char *path, int fd, npv_journal_reader 
 
 npv_status npv_journal_reader_open_damaged(const char *path, npv_journal_reader *reader, bool *found,
                                            npv_error *error) {
-    npv_bytes bytes = {NULL, 0};
-    npv_status status = read_header(reader, path, -1, found, &bytes, error);
+    unsigned char bytes[NPV_JOURNAL_HEADER];
+    npv_status status = read_header(reader, path, -1, found, bytes, error);
     if (status == NPV_OK && *found)
-        npv_journal_take_header(bytes.data, &reader->header);
+        npv_journal_take_header(bytes, &reader->header);
     if (status != NPV_OK || !*found)
         npv_journal_reader_close(reader);
     return status;
@@ -155,10 +155,27 @@ npv_status npv_journal_look(npv_journal_reader *reader, uint64_t offset, npv_jou
  */
 #define MOST_WASTE 16
 
+/* Are there so many zeros in the window, at this place of the file? */
+static bool are_zeros(const npv_journal_reader *reader, uint64_t at, size_t size) {
+    static const unsigned char zeros[NPV_JOURNAL_RECORD];
+    const npv_buffer *const window = &reader->window;
+    return at >= reader->window_at && at - reader->window_at <= window->size &&
+           window->size - (at - reader->window_at) >= size &&
+           memcmp(window->data + (at - reader->window_at), zeros, size) == 0;
+}
+
+/* Room is looked through many times as fast. */
+static uint64_t skip_zeros(const npv_journal_reader *reader, uint64_t at) {
+    while (are_zeros(reader, at, 8))
+        at += 8;
+    return at;
+}
+
 npv_status npv_journal_find(npv_journal_reader *reader, uint64_t from, npv_journal_sight *sight, npv_error *error) {
     npv_status status = NPV_OK;
     *sight = (npv_journal_sight){.at = from};
-    for (uint64_t at = from; status == NPV_OK && at < reader->file_size && !sight->sound; at += 8) {
+    for (uint64_t at = from; status == NPV_OK && at < reader->file_size && !sight->sound;
+         at = skip_zeros(reader, at + 8)) {
         if (reader->wasted / MOST_WASTE > reader->file_size)
             break;
         status = npv_journal_look(reader, at, sight, error);
@@ -172,38 +189,74 @@ static bool allows_loss(const npv_journal_reader *reader, const npv_journal_reco
 }
 
 /* A record is not whole. Does it end the journal, or do sound ones follow that were written when it was on the disk? */
-static npv_status check_rest(npv_journal_reader *reader, npv_error *error) {
+static npv_status look_behind(npv_journal_reader *reader, bool *others, npv_error *error) {
     npv_journal_sight sight;
     uint64_t at = reader->offset + 8;
     npv_status status;
     while ((status = npv_journal_find(reader, at, &sight, error)) == NPV_OK && sight.sound &&
            allows_loss(reader, &sight.record))
         at = sight.at + NPV_JOURNAL_RECORD + sight.header.size;
-    if (status != NPV_OK || (!sight.sound && reader->wasted / MOST_WASTE <= reader->file_size))
-        return status;
+    *others = sight.sound || reader->wasted / MOST_WASTE > reader->file_size;
+    return status;
+}
+
+static npv_status take(npv_journal_reader *reader, const npv_journal_sight *sight, npv_journal_record *record,
+                       bool *found, npv_error *error) {
+    if (sight->record.sequence != reader->sequence + 1)
+        return npv_fail(error, NPV_E_FORMAT,
+                        "%s: the journal is damaged: expected change %" PRIu64 " at byte %" PRIu64 ", found %" PRIu64,
+                        reader->path, reader->sequence + 1, reader->offset, sight->record.sequence);
+    *record = sight->record;
+    *found = true;
+    npv_journal_pass(reader, sight);
+    return NPV_OK;
+}
+
+/*
+ * The writer may be at it: of the record that it is writing, any part may be there. So if a record is not whole and
+ * others lie behind it, it is looked at again, for by then it must have been finished.
+ */
+npv_status npv_journal_next(npv_journal_reader *reader, npv_journal_record *record, bool *found, npv_error *error) {
+    npv_journal_sight sight;
+    bool others = true;
+    *found = false;
+    if (reader->offset >= reader->file_size)
+        return NPV_OK;
+    for (int looks = 0; looks < 2 && others; looks++) {
+        npv_status status = npv_journal_look(reader, reader->offset, &sight, error);
+        if (status != NPV_OK)
+            return status;
+        if (sight.sound)
+            return take(reader, &sight, record, found, error);
+        if (reader->follows && are_zeros(reader, reader->offset, NPV_JOURNAL_RECORD))
+            return NPV_OK;
+        status = look_behind(reader, &others, error);
+        if (status != NPV_OK)
+            return status;
+        reader->window.size = 0;
+    }
+    if (!others)
+        return NPV_OK;
     return npv_fail(error, NPV_E_FORMAT,
                     "%s: the journal is damaged: change %" PRIu64 ", at byte %" PRIu64 " of %" PRIu64
                     ", is broken, and others lie behind it",
                     reader->path, reader->sequence + 1, reader->offset, reader->file_size);
 }
 
-npv_status npv_journal_next(npv_journal_reader *reader, npv_journal_record *record, bool *found, npv_error *error) {
-    npv_journal_sight sight;
-    *found = false;
-    if (reader->offset >= reader->file_size)
-        return NPV_OK;
-    const npv_status status = npv_journal_look(reader, reader->offset, &sight, error);
-    if (status != NPV_OK)
-        return status;
-    if (!sight.sound)
-        return check_rest(reader, error);
-    if (sight.record.sequence != reader->sequence + 1)
-        return npv_fail(error, NPV_E_FORMAT,
-                        "%s: the journal is damaged: expected change %" PRIu64 " at byte %" PRIu64 ", found %" PRIu64,
-                        reader->path, reader->sequence + 1, reader->offset, sight.record.sequence);
-    *record = sight.record;
-    *found = true;
-    npv_journal_pass(reader, &sight);
+npv_status npv_journal_unfinished(npv_journal_reader *reader, uint64_t *size, npv_error *error) {
+    npv_bytes bytes = {NULL, 1};
+    *size = 0;
+    for (uint64_t at = reader->offset; at < reader->file_size && bytes.size > 0; at += bytes.size) {
+        const uint64_t left = reader->file_size - at;
+        const npv_status status = look_at(reader, at, left < WINDOW ? left : WINDOW, &bytes, error);
+        if (status != NPV_OK)
+            return status;
+        size_t end = bytes.size;
+        while (end > 0 && bytes.data[end - 1] == 0)
+            end--;
+        if (end > 0)
+            *size = at + end - reader->offset;
+    }
     return NPV_OK;
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <xxhash.h>
 
@@ -76,12 +77,13 @@ static void advance(struct iovec **part, int *count, size_t written) {
     }
 }
 
-static npv_status write_parts(const npv_journal *journal, parts p, npv_error *error) {
+/* One part is written by pwrite, which takes the system 90 nanoseconds less. */
+static npv_status write_at(const npv_journal *journal, uint64_t offset, parts p, npv_error *error) {
     struct iovec *part = p.part;
     int count = p.count;
-    uint64_t offset = journal->size;
     while (count > 0) {
-        const ssize_t written = pwritev(journal->lock.fd, part, count, (off_t)offset);
+        const ssize_t written = count == 1 ? pwrite(journal->lock.fd, part->iov_base, part->iov_len, (off_t)offset)
+                                           : pwritev(journal->lock.fd, part, count, (off_t)offset);
         if (written < 0 && errno == EINTR)
             continue;
         if (written == 0)
@@ -94,34 +96,81 @@ static npv_status write_parts(const npv_journal *journal, parts p, npv_error *er
     return NPV_OK;
 }
 
+/*
+ * Zeros are written ahead of the records, which then change no more than pages that are there. A record of 1,744 bytes takes
+ * the system 1.0 microseconds by the mean instead of 1.8, because many pages at once cost it as much as a few; and a
+ * flush half the time, because the size of the file and where it lies on the disk stay what they were. Steps of 64 KiB:
+ * in larger ones each write takes longer again. With flushes the room grows with the file, up to a megabyte, because the
+ * one that flushes it takes longer.
+ */
+#define ROOM_STEP 65536
+#define MOST_ROOM ((uint64_t)1 << 20)
+
+static uint64_t end_of_room(const npv_journal *journal, uint64_t end) {
+    const bool flushes = journal->durability == NPV_DURABILITY_DISK;
+    const uint64_t ahead = !flushes ? 0 : end < MOST_ROOM ? end : MOST_ROOM;
+    return (end + ahead + ROOM_STEP - 1) / ROOM_STEP * ROOM_STEP;
+}
+
+/* For a record up to `end`. What a large one itself is going to fill is left out. */
+static npv_status make_room(npv_journal *journal, uint64_t end, npv_error *error) {
+    static const unsigned char zeros[ROOM_STEP];
+    npv_status status = NPV_OK;
+    if (end <= journal->room_end)
+        return NPV_OK;
+    const uint64_t room_end = end_of_room(journal, end);
+    uint64_t from = end - journal->size > ROOM_STEP ? end : journal->room_end;
+    while (from < room_end && status == NPV_OK) {
+        const size_t size = ROOM_STEP - (size_t)(from % ROOM_STEP);
+        parts p = {.count = 0};
+        add_part(&p, zeros, size);
+        status = write_at(journal, from, p, error);
+        from += size;
+    }
+    journal->room_end = room_end;
+    return status;
+}
+
+npv_status npv_journal_cut_room(npv_journal *journal) {
+    if (journal->room_end <= journal->size)
+        return NPV_OK;
+    if (npv_cut_file(journal->lock.fd, journal->size) != 0)
+        return NPV_E_IO;
+    journal->room_end = journal->size;
+    return NPV_OK;
+}
+
 /* After a failure the file is cut back to what it was; if even that fails, nothing may follow. */
 static npv_status undo_write(npv_journal *journal, npv_status status, const npv_error *found, npv_error *error) {
     if (npv_cut_file(journal->lock.fd, journal->size) != 0)
         npv_journal_break(journal, found->message);
+    journal->room_end = journal->size;
     if (error != NULL)
         *error = *found;
     return status;
 }
 
 /*
- * A small record is copied together, all parts behind its header being one: a part costs the system and the checksum
- * more than copying it.
+ * A small record is copied together, because a part costs the system and the checksum more than copying it. What is in
+ * part 0, the record's header, comes when it is known.
  */
 #define SMALL_RECORD 8192
 
-static void gather(parts *p, unsigned char room[SMALL_RECORD]) {
-    size_t end = 0;
+static void gather(parts *p, unsigned char room[NPV_JOURNAL_RECORD + SMALL_RECORD]) {
+    size_t end = NPV_JOURNAL_RECORD;
     for (int i = 1; i < p->count; i++) {
         memcpy(room + end, p->part[i].iov_base, p->part[i].iov_len);
         end += p->part[i].iov_len;
     }
-    p->count = 1;
+    p->count = 0;
     add_part(p, room, end);
 }
 
+/* Of all that is behind the record's header. */
 static uint64_t checksum_of(const npv_journal *journal, const parts *p) {
-    if (p->count == 2)
-        return XXH3_64bits_withSeed(p->part[1].iov_base, p->part[1].iov_len, journal->header.salt);
+    if (p->count == 1)
+        return XXH3_64bits_withSeed((const unsigned char *)p->part[0].iov_base + NPV_JOURNAL_RECORD,
+                                    p->part[0].iov_len - NPV_JOURNAL_RECORD, journal->header.salt);
     XXH3_64bits_reset_withSeed(journal->hash, journal->header.salt);
     for (int i = 1; i < p->count; i++)
         XXH3_64bits_update(journal->hash, p->part[i].iov_base, p->part[i].iov_len);
@@ -140,21 +189,24 @@ static uint32_t count_unflushed(npv_journal *journal) {
 
 /* Part 0 is the record's header, which is filled in here. */
 static npv_status append(npv_journal *journal, npv_journal_type type, parts *p, npv_error *error) {
-    unsigned char *const head = p->part[0].iov_base, room[SMALL_RECORD];
+    unsigned char room[NPV_JOURNAL_RECORD + SMALL_RECORD];
     npv_journal_record_header header = {
         .type = type, .sequence = journal->sequence + 1, .unflushed = count_unflushed(journal)};
     npv_error found;
     for (int i = 1; i < p->count; i++)
         header.size += p->part[i].iov_len;
     assert(p->count <= MOST_PARTS && header.size % 8 == 0);
-    if (header.size <= sizeof room)
+    if (header.size <= SMALL_RECORD)
         gather(p, room);
     header.checksum = checksum_of(journal, p);
-    npv_journal_write_record_header(&header, journal->header.salt, journal->size, head);
-    const npv_status status = write_parts(journal, *p, &found);
+    npv_journal_write_record_header(&header, journal->header.salt, journal->size, p->part[0].iov_base);
+    const uint64_t end = journal->size + NPV_JOURNAL_RECORD + header.size;
+    npv_status status = make_room(journal, end, &found);
+    if (status == NPV_OK)
+        status = write_at(journal, journal->size, *p, &found);
     if (status != NPV_OK)
         return undo_write(journal, status, &found, error);
-    journal->size += NPV_JOURNAL_RECORD + header.size;
+    journal->size = end;
     journal->sequence++;
     pthread_mutex_lock(&journal->mutex);
     journal->written++;

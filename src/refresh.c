@@ -96,6 +96,7 @@ static npv_status read_on(npv_store *store, int *changed, npv_error *error) {
         return status;
     reader.offset = followed.offset;
     reader.sequence = followed.sequence;
+    reader.follows = true;
     status = npv_store_replay(store, &reader, &more, error);
     *changed = more ? 1 : *changed;
     npv_journal_reader_close(&reader);

@@ -255,26 +255,43 @@ static npv_status pass_damage(journal_salvage *job, npv_journal_sight *next, npv
 }
 
 /*
+ * Is it more than the file has, or, with room behind it, did whole sectors of its end, behind `written`, stay zeros? A
+ * record ends in a few zeros anyway.
+ */
+#define SECTOR 512
+
+static bool is_unfinished(const npv_journal_reader *reader, const npv_journal_sight *sight, uint64_t written) {
+    const uint64_t left = reader->file_size - sight->at - NPV_JOURNAL_RECORD;
+    if (!sight->has_header || sight->header.size >= left)
+        return sight->has_header && sight->header.size > left;
+    return (written + SECTOR - 1) / SECTOR * SECTOR < sight->at + NPV_JOURNAL_RECORD + sight->header.size;
+}
+
+/*
  * What is behind the last sound change: the beginning of one, as a crash leaves it; changes that say themselves that one
- * before them was not flushed; or more than a crash leaves.
+ * before them was not flushed; or more than a crash leaves. A writer may be at it: then the beginning of what it writes
+ * is there when it is looked at after the end.
  */
 static npv_status judge_end(journal_salvage *job, npv_error *error) {
-    const npv_journal_reader *const reader = &job->reader;
-    const uint64_t left = reader->file_size - reader->offset;
+    npv_journal_reader *const reader = &job->reader;
+    uint64_t left = 0;
     npv_journal_sight end, behind = {.sound = false};
-    if (left == 0)
-        return NPV_OK;
-    npv_status status = npv_journal_look(&job->reader, reader->offset, &end, error);
-    if (status == NPV_OK && !job->damaged)
-        status = npv_journal_find(&job->reader, reader->offset + 8, &behind, error);
-    if (status != NPV_OK)
+    npv_status status = npv_journal_unfinished(reader, &left, error);
+    if (status != NPV_OK || left == 0)
+        return status;
+    if (!job->damaged)
+        status = npv_journal_find(reader, reader->offset + 8, &behind, error);
+    reader->window.size = 0;
+    if (status == NPV_OK)
+        status = npv_journal_look(reader, reader->offset, &end, error);
+    if (status != NPV_OK || (end.sound && !job->damaged)) /* it has been finished meanwhile */
         return status;
     if (behind.sound)
         npv_remark(job->findings,
                    "the last %" PRIu64
                    " bytes of the journal are changes that were not flushed when the power went, and nobody relies on",
                    left);
-    else if (left < NPV_JOURNAL_RECORD || (end.has_header && end.header.size > left - NPV_JOURNAL_RECORD))
+    else if (left < NPV_JOURNAL_RECORD || is_unfinished(reader, &end, reader->offset + left))
         npv_remark(job->findings,
                    "the last %" PRIu64
                    " bytes of the journal are a change that is being written, or never was finished",
@@ -283,7 +300,7 @@ static npv_status judge_end(journal_salvage *job, npv_error *error) {
         npv_found(job->findings,
                   "the journal is damaged from byte %" PRIu64 " to its end, %" PRIu64
                   ": changes there are lost, unless the power went while they were written",
-                  reader->offset, reader->file_size);
+                  reader->offset, reader->offset + left);
     return NPV_OK;
 }
 

@@ -151,6 +151,7 @@ static npv_status settle_journal(saving *save, npv_archive_mark mark, npv_error 
 /* Under `saving`: the store belongs to the file that was just written. */
 static void adopt_path(saving *save, npv_archive_mark mark) {
     npv_store *const store = save->store;
+    struct stat file;
     pthread_mutex_lock(&store->lazy);
     free(store->path);
     free(store->journal_path);
@@ -161,6 +162,8 @@ static void adopt_path(saving *save, npv_archive_mark mark) {
     npv_store_unfollow(store);
     memcpy(store->followed.base.id, mark.store_id, sizeof mark.store_id);
     store->followed.base.generation = mark.generation;
+    if (stat(store->path, &file) == 0)
+        store->archive_bytes = (uint64_t)file.st_size;
     store->would_lose[0] = store->journal_note[0] = '\0';
     store->own_changes = false;
     pthread_mutex_unlock(&store->lazy);
@@ -278,9 +281,13 @@ npv_status npv_save(npv_store *store, const char *path, const npv_save_options *
 
 /* ------------------------------------------------------------------------------------------------------- Folding -- */
 
+/*
+ * For each byte of the journal half a byte of the archive is written again, and one for each that came new; and to open
+ * the file takes no longer than to read a journal of twice its size.
+ */
 bool npv_store_is_outgrown(const npv_store *store) {
     const uint64_t bytes = store->journal != NULL ? store->journal->size : 0;
-    return bytes > store->fold_at && bytes / sizeof(float) / store->dimensions > store->rows;
+    return bytes > store->fold_at && bytes / 2 > store->archive_bytes;
 }
 
 void npv_store_fold_if_outgrown(npv_store *store) {

@@ -86,8 +86,9 @@ struct npv_store {
     npv_archive_mark mark;         /* of the file at `path`; changed under `lazy` */
     dev_t source_device;           /* the file that was opened, */
     ino_t source_inode;
-    bool compress;       /* how the file there was written */
-    char would_lose[96]; /* and what of it saving over it would lose, or "" */
+    uint64_t archive_bytes; /* of the file at `path`, as it was opened or saved */
+    bool compress;          /* how the file there was written */
+    char would_lose[96];    /* and what of it saving over it would lose, or "" */
 };
 
 /* Every public function holds one of these while it looks at the store. Also mends the store in a child after fork. */

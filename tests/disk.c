@@ -76,10 +76,15 @@ unsigned disk_create(disk *d, const char *name) {
     return d->files;
 }
 
+static bool are_zeros(const unsigned char *bytes, size_t size) {
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
+}
+
 void disk_write(disk *d, unsigned file, uint64_t offset, const void *data, size_t size) {
     const unsigned char *rest = data;
+    const bool zeros = size > DISK_SECTOR && are_zeros(data, size);
     while (size > 0) {
-        const size_t room = DISK_SECTOR - (size_t)(offset % DISK_SECTOR);
+        const size_t room = zeros ? size : DISK_SECTOR - (size_t)(offset % DISK_SECTOR);
         disk_event *const event = append(d, DISK_WRITE, file);
         event->offset = offset;
         event->size = size < room ? size : room;

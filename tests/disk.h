@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 typedef enum disk_kind {
-    DISK_WRITE, /* at most one sector */
+    DISK_WRITE, /* at most one sector, or zeros, whose sectors read the same if they are lost */
     DISK_CUT,
     DISK_FLUSH,
     DISK_CREATE,

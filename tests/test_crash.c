@@ -21,6 +21,12 @@
 static long rounds = 60;
 static uint64_t seed = 1;
 
+/* It saves itself, too, when there is a little in its journal. */
+static void fold_soon(npv_store *store) {
+    store->fold_at = 3000;
+    store->archive_bytes = 0;
+}
+
 /* A change, a save, or the store opened once more: what comes next is a matter of the model alone. */
 static npv_store *step(model *m, npv_store *store, const char *path, npv_durability durability) {
     npv_error error = {0};
@@ -34,7 +40,7 @@ static npv_store *step(model *m, npv_store *store, const char *path, npv_durabil
     } else if (what == 4 && store != NULL) {
         npv_close(store);
         store = model_open(m, path, durability);
-        store->fold_at = 3000;
+        fold_soon(store);
     } else if (what != 4) {
         model_change(m, store);
     }
@@ -44,7 +50,7 @@ static npv_store *step(model *m, npv_store *store, const char *path, npv_durabil
 static void write_until_killed(model *m, const char *path, int acknowledged) {
     const npv_durability durability = model_below(m, 4) == 0 ? NPV_DURABILITY_DISK : NPV_DURABILITY_OS;
     npv_store *store = model_open(m, path, durability);
-    store->fold_at = 3000; /* folds itself, too */
+    fold_soon(store);
     for (;;) {
         store = step(m, store, path, durability);
         if (write(acknowledged, "", 1) != 1)

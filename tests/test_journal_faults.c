@@ -255,7 +255,7 @@ static void a_failed_flush_stops_the_journal_until_it_is_saved(void **state) {
     npv_store *store = model_open(&m, path, NPV_DURABILITY_DISK);
     m.lenient = true;
     reason = EIO;
-    calls_until_failure = 1; /* the write succeeds */
+    calls_until_failure = 2; /* the writes of room and record succeed */
     model_add(&m, store, 1);
     calls_until_failure = -1;
     assert_int_equal(m.status, NPV_E_IO);

@@ -329,6 +329,7 @@ static npv_store *take(model *m, npv_store *store, step what) {
         break;
     case FOLDING:
         store->fold_at = 600;
+        store->archive_bytes = 0;
         break; /* by itself, when the journal is that long */
     case REOPEN:
         npv_close(store);

@@ -308,11 +308,6 @@ static void what_is_no_store_cannot_be_verified(void **state) {
 
 enum { CHANGES = 8 };
 
-static uint64_t size_of(const char *file) {
-    struct stat found;
-    return stat(file, &found) == 0 ? (uint64_t)found.st_size : 0;
-}
-
 /* An archive of 4 rows, and then changes that each add 2; ends[i] is where change i ends in the journal. */
 static model make_journal(uint64_t seed, model_kind kind, uint64_t ends[CHANGES + 1]) {
     model m;
@@ -320,10 +315,10 @@ static model make_journal(uint64_t seed, model_kind kind, uint64_t ends[CHANGES 
     npv_store *const store = model_open(&m, path, NPV_DURABILITY_OS);
     model_add(&m, store, 4);
     model_save(&m, store, NULL);
-    ends[0] = size_of(journal);
+    ends[0] = model_info(store).journal_bytes;
     for (int i = 1; i <= CHANGES; i++) {
         model_add(&m, store, 2);
-        ends[i] = size_of(journal);
+        ends[i] = model_info(store).journal_bytes;
     }
     npv_close(store);
     return m;
@@ -419,9 +414,9 @@ static void deletions_behind_a_gap_are_made_where_numbers_are_certain(void **sta
         npv_store *const store = model_open(&m, path, NPV_DURABILITY_OS);
         model_add(&m, store, 4);
         model_save(&m, store, NULL);
-        const uint64_t before = size_of(journal);
+        const uint64_t before = model_info(store).journal_bytes;
         model_add(&m, store, 3); /* rows 4 to 6 */
-        const uint64_t behind = size_of(journal);
+        const uint64_t behind = model_info(store).journal_bytes;
         model_add(&m, store, 2); /* rows 7 and 8 */
         const uint64_t rows[] = {1, 5, 7};
         npv_selection selection = NPV_SELECTION_INIT;
@@ -563,9 +558,9 @@ static void documents_behind_a_gap_are_set_where_numbers_are_certain(void **stat
         npv_store *const store = model_open(&m, path, NPV_DURABILITY_OS);
         model_add(&m, store, 4);
         model_save(&m, store, NULL);
-        const uint64_t before = size_of(journal);
+        const uint64_t before = model_info(store).journal_bytes;
         model_add(&m, store, 3); /* rows 4 to 6 */
-        const uint64_t behind = size_of(journal);
+        const uint64_t behind = model_info(store).journal_bytes;
         model_add(&m, store, 2); /* rows 7 and 8 */
         const npv_batch batch = {.size = sizeof batch, .count = 2, .documents = documents};
         const uint64_t rows[] = {1, lost == 0 ? 7 : lost == 1 ? 5 : 2};

@@ -35,7 +35,7 @@ def read_header(data):
 
 def read_records(data, header):
     at, number = 128, 0
-    while at < len(data):
+    while any(data[at:]):  # zeros are room
         magic, kind, sequence, size, payload_sum, header_sum = RECORD.unpack_from(data, at)
         payload = data[at + 40 : at + 40 + size]
         number += 1
@@ -75,6 +75,8 @@ def test_documents_ids_and_deletions(tmp_path):
     store.clear()
     data = (tmp_path / "a.npz-journal").read_bytes()
     store.close()
+    closed = (tmp_path / "a.npz-journal").read_bytes()
+    assert data == closed + bytes(len(data) - len(closed)) and len(data) % 65536 == 0
     header = read_header(data)
     assert (header["generation"], header["dimensions"], header["unit"], header["record"]) == (1, 3, 1, 0)
     assert header["id"].hex() in path.read_bytes()[-120:].decode("latin-1")
