@@ -74,22 +74,22 @@ static int open_and_lock(const char *path, mode_t mode, npv_lock_read_holder *re
     return -1;
 }
 
-bool npv_lock_names(const npv_lock *lock, const char *path) {
-    struct stat open_file, named;
-    return fstat(lock->fd, &open_file) == 0 && lstat(path, &named) == 0 && open_file.st_dev == named.st_dev &&
-           open_file.st_ino == named.st_ino;
+static bool is_named(const npv_lock *lock, const char *path, struct stat *file) {
+    struct stat named;
+    return fstat(lock->fd, file) == 0 && lstat(path, &named) == 0 && file->st_dev == named.st_dev &&
+           file->st_ino == named.st_ino;
 }
 
-static npv_status check_regular(npv_lock *lock, const char *path, npv_error *error) {
+bool npv_lock_names(const npv_lock *lock, const char *path) {
     struct stat file;
-    npv_status status = NPV_OK;
-    if (fstat(lock->fd, &file) != 0)
-        status = npv_fail_io(error, path, "reading what kind of file it is");
-    else if (!S_ISREG(file.st_mode))
-        status = npv_fail(error, NPV_E_IO, "%s: expected a regular file", path);
-    if (status != NPV_OK)
-        npv_lock_release(lock);
-    return status;
+    return is_named(lock, path, &file);
+}
+
+static npv_status check_regular(npv_lock *lock, const char *path, const struct stat *file, npv_error *error) {
+    if (S_ISREG(file->st_mode))
+        return NPV_OK;
+    npv_lock_release(lock);
+    return npv_fail(error, NPV_E_IO, "%s: expected a regular file", path);
 }
 
 /* Each round somebody else has come and gone. */
@@ -115,8 +115,9 @@ npv_status npv_lock_take(const char *path, mode_t mode, npv_lock_read_holder *re
                             path, strerror(reason));
         if (!*taken)
             return reason == EWOULDBLOCK ? NPV_OK : npv_fail_io(error, path, "opening and locking it for writing");
-        if (npv_lock_names(lock, path)) /* whoever held it before may have replaced or removed the file */
-            return check_regular(lock, path, error);
+        struct stat file;
+        if (is_named(lock, path, &file)) /* whoever held it before may have replaced or removed the file */
+            return check_regular(lock, path, &file, error);
         npv_lock_release(lock);
     }
     return npv_fail(error, NPV_E_BUSY, "%s: it is replaced faster than it can be locked", path);
