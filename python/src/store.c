@@ -249,8 +249,10 @@ static PyObject *document(PyObject *self, PyObject *row) {
     return text;
 }
 
-/* pickle(row) -> the document with all its types, as bytes, or None */
-static PyObject *pickle(PyObject *self, PyObject *row) {
+typedef npv_status get_bytes(npv_store *store, uint64_t row, unsigned char **bytes, size_t *size, npv_error *error);
+
+/* What the library has of a row, as bytes, or None. */
+static PyObject *bytes_of_row(PyObject *self, PyObject *row, get_bytes *get) {
     npv_store *const store = store_of(self)->store;
     const unsigned long long number = PyLong_AsUnsignedLongLong(row);
     unsigned char *bytes = NULL;
@@ -259,28 +261,21 @@ static PyObject *pickle(PyObject *self, PyObject *row) {
     npv_status status;
     if (PyErr_Occurred() != NULL)
         return NULL;
-    Py_BEGIN_ALLOW_THREADS status = npv_get_pickle(store, number, &bytes, &count, &error);
+    Py_BEGIN_ALLOW_THREADS status = get(store, number, &bytes, &count, &error);
     Py_END_ALLOW_THREADS if (status != NPV_OK) return raise_error(state_of(self), &error);
     PyObject *const found = Py_BuildValue("y#", (const char *)bytes, (Py_ssize_t)count);
     npv_free(bytes);
     return found;
 }
 
+/* pickle(row) -> the document with all its types, as bytes, or None */
+static PyObject *pickle(PyObject *self, PyObject *row) {
+    return bytes_of_row(self, row, npv_get_pickle);
+}
+
 /* object(row) -> the pickle beside the document, as bytes, or None */
 static PyObject *object(PyObject *self, PyObject *row) {
-    npv_store *const store = store_of(self)->store;
-    const unsigned long long number = PyLong_AsUnsignedLongLong(row);
-    unsigned char *bytes = NULL;
-    size_t count = 0;
-    npv_error error;
-    npv_status status;
-    if (PyErr_Occurred() != NULL)
-        return NULL;
-    Py_BEGIN_ALLOW_THREADS status = npv_get_object(store, number, &bytes, &count, &error);
-    Py_END_ALLOW_THREADS if (status != NPV_OK) return raise_error(state_of(self), &error);
-    PyObject *const found = Py_BuildValue("y#", (const char *)bytes, (Py_ssize_t)count);
-    npv_free(bytes);
-    return found;
+    return bytes_of_row(self, row, npv_get_object);
 }
 
 /* has_objects() -> whether rows may have objects */
