@@ -82,7 +82,9 @@ static int run(int argc, char **argv) {
 }
 
 int main(int argc, char **argv) {
-    /* A reader that has seen enough (`npvec search ... | head -1`) ends us, silently; even where somebody ignores it. */
+    /*
+     * A reader that has seen enough (`npvec search ... | head -1`) ends us, silently; even where somebody ignores it.
+     */
     signal(SIGPIPE, SIG_DFL);
     choose_locale();
     return cli_finish(run(argc, argv));

@@ -15,7 +15,7 @@ static const cli_option OPTIONS[] = {
     {0},
 };
 
-/* ----------------------------------------------------------------------------------------------- Findings, for all -- */
+/* --------------------------------------------------------------------------------------------- Findings, for all -- */
 
 void cli_take_finding(void *context, const char *line) {
     cli_findings *findings = context;
@@ -37,7 +37,7 @@ void cli_print_findings(cli_findings *findings, const npv_verification *counts) 
     free(findings->text.text);
 }
 
-/* --------------------------------------------------------------------------------------------------------- verify -- */
+/* -------------------------------------------------------------------------------------------------------- verify -- */
 
 static void print_verified(const char *path, cli_findings *findings, const npv_verification *counts) {
     if (findings->json) {

@@ -11,9 +11,9 @@ void fuzz_correct(unsigned char *bytes, size_t size);
 enum { FUZZ_TORN_HEADER = 8, FUZZ_TORN_PAYLOAD = 16, FUZZ_SKIPS_ONE = 32, FUZZ_UNFLUSHED = 64 };
 
 /*
- * A journal of this base, with right checksums, in bytes of which there are NPV_JOURNAL_HEADER + 16 * (NPV_JOURNAL_RECORD +
- * input.size); returns how many it takes. Input: for each record its type (and, of `damage`, what is wrong with it), two
- * bytes of length, and its payload, which is filled with zeros to a multiple of eight.
+ * A journal of this base, with right checksums, in bytes of which there are NPV_JOURNAL_HEADER + 16 *
+ * (NPV_JOURNAL_RECORD + input.size); returns how many it takes. Input: for each record its type (and, of `damage`, what
+ * is wrong with it), two bytes of length, and its payload, which is filled with zeros to a multiple of eight.
  */
 size_t fuzz_make_journal(const npv_journal_base *base, npv_bytes input, unsigned damage, unsigned char *bytes);
 

@@ -1,4 +1,7 @@
-/* Journals with right checksums and any contents. Input: a byte that chooses the store, then records as forge.h has them. */
+/*
+ * Journals with right checksums and any contents. Input: a byte that chooses the store, then records as forge.h has
+ * them.
+ */
 #include <assert.h>
 #include <stdlib.h>
 

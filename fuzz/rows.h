@@ -7,8 +7,8 @@
 #include "npvec.h"
 
 /*
- * Reads vectors, ids and documents of the first rows; false if some cannot be read, which then is an error with one line.
- * What can be read is sound: an id finds its row.
+ * Reads vectors, ids and documents of the first rows; false if some cannot be read, which then is an error with one
+ * line. What can be read is sound: an id finds its row.
  */
 bool fuzz_read_rows(npv_store *store);
 

@@ -11,7 +11,10 @@ const char *fuzz_path(const char *suffix);
 /* Puts these bytes there. */
 void fuzz_write(const char *path, const uint8_t *data, size_t size);
 
-/* The same for the path "", whose file stays open, and is returned: opening and emptying it takes longer than small inputs. */
+/*
+ * The same for the path "", whose file stays open, and is returned: opening and emptying it takes longer than small
+ * inputs.
+ */
 int fuzz_rewrite(const uint8_t *data, size_t size);
 
 #endif

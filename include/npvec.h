@@ -2,8 +2,8 @@
  * npvec - an embedded, exact vector store.
  *
  * One .npz file is the database: np.load reads what npvec writes, and npvec reads what np.savez writes. Vectors are
- * float32 rows; each row may carry an id and a JSON document, or typed fields. A search compares the query with every row
- * that a filter lets through, and returns the true nearest ones: there is no index to build and no recall to tune.
+ * float32 rows; each row may carry an id and a JSON document, or typed fields. A search compares the query with every
+ * row that a filter lets through, and returns the true nearest ones: there is no index to build and no recall to tune.
  *
  * Caveats first
  *
@@ -118,12 +118,12 @@ typedef struct npv_error {
 #define NPV_KEPT_COLUMNS 64           /* of fields of documents, between calls; see npv_selection */
 
 /*
- * What reading a file may cost, whatever is in it. Members that are mapped cost nothing, others their size; a deflated one
- * is at most 1,032 times as large as its part of the file. Reading documents takes up to 45 bytes for each byte of
- * their pickle, which are freed, and the documents: NPV_MAX_DOCUMENT_BYTES each, and of a pickle of n bytes in all 128 n
- * and the smaller of n * n / 8 and 256 MiB, because rows may share what each of them gets a copy of. Time is in proportion to
- * memory. An archive has at most 1,024 members, the header of an array at most 1 MiB. Memory that cannot be had is
- * NPV_E_MEMORY. A program that opens files of strangers limits their size, or its memory.
+ * What reading a file may cost, whatever is in it. Members that are mapped cost nothing, others their size; a deflated
+ * one is at most 1,032 times as large as its part of the file. Reading documents takes up to 45 bytes for each byte of
+ * their pickle, which are freed, and the documents: NPV_MAX_DOCUMENT_BYTES each, and of a pickle of n bytes in all 128
+ * n and the smaller of n * n / 8 and 256 MiB, because rows may share what each of them gets a copy of. Time is in
+ * proportion to memory. An archive has at most 1,024 members, the header of an array at most 1 MiB. Memory that cannot
+ * be had is NPV_E_MEMORY. A program that opens files of strangers limits their size, or its memory.
  */
 
 /* ------------------------------------------------------------------------------------------------------ Stores -- */
@@ -137,8 +137,8 @@ typedef enum npv_normalize {
 } npv_normalize;
 
 /*
- * A typed field: a name and NumPy's type without byte order: "b1", "i1" to "i8", "u1" to "u8", "f2" to "f8", "U<characters>",
- * "S<bytes>", "M8[<unit>]", "m8[<unit>]".
+ * A typed field: a name and NumPy's type without byte order: "b1", "i1" to "i8", "u1" to "u8", "f2" to "f8",
+ * "U<characters>", "S<bytes>", "M8[<unit>]", "m8[<unit>]".
  */
 typedef struct npv_field {
     const char *name;
@@ -149,18 +149,20 @@ typedef struct npv_field {
  * How safe a change is when the call that made it returns.
  *
  * With anything but OFF the store is open for writing: each batch that is added or replaced, each deletion and each
- * npv_clear is one record in the journal, the file "<path>-journal", and is there as a whole or not at all when the file
- * is opened the next time, by whatever the process ended. npv_save writes the archive anew and empties the journal. That
- * also happens by itself, in the change that makes the journal larger than 64 MiB and than twice the archive (but not while
- * there are deleted rows, because row numbers would change), or when the file is opened. npv_close only closes: the
- * journal is read when the file is opened again. Whoever moves or copies the file moves or copies both.
+ * npv_clear is one record in the journal, the file "<path>-journal", and is there as a whole or not at all when the
+ * file is opened the next time, by whatever the process ended. npv_save writes the archive anew and empties the
+ * journal. That also happens by itself, in the change that makes the journal larger than 64 MiB and than twice the
+ * archive (but not while there are deleted rows, because row numbers would change), or when the file is opened.
+ * npv_close only closes: the journal is read when the file is opened again. Whoever moves or copies the file moves or
+ * copies both.
  *
- * The journal is locked by the store until npv_close, or until its process ends. Others get NPV_E_BUSY, with its number.
- * They may read meanwhile; they never wait for the writer, nor it for them.
+ * The journal is locked by the store until npv_close, or until its process ends. Others get NPV_E_BUSY, with its
+ * number. They may read meanwhile; they never wait for the writer, nor it for them.
  *
- * If a change cannot be written (a full disk), it is not made. If one cannot be flushed, no more changes are taken until
- * npv_save succeeds. Locks need a file system that has them: most have, and NFS where its servers do; where there are none the
- * file cannot be opened for writing. On NFS, writer and readers must be on one machine, because caches of others lag behind.
+ * If a change cannot be written (a full disk), it is not made. If one cannot be flushed, no more changes are taken
+ * until npv_save succeeds. Locks need a file system that has them: most have, and NFS where its servers do; where there
+ * are none the file cannot be opened for writing. On NFS, writer and readers must be on one machine, because caches of
+ * others lag behind.
  */
 typedef enum npv_durability {
     NPV_DURABILITY_OFF = 0, /* in memory until npv_save */
@@ -204,21 +206,23 @@ NPV_API npv_status npv_create(const npv_store_options *options, npv_store **stor
  * npv_save. They are parsed as data: nothing in a file is ever executed.
  *
  * A journal beside the file is read too, by everybody: the store is what its writer had made of it at that moment. This
- * takes time in proportion to the journal, and to the documents and ids of the file. What a crash left unfinished at its
- * end is passed over, and journal_note of npv_info says so; damage before the end is NPV_E_FORMAT. A journal of another
- * archive, such as a crash during npv_save leaves, is never applied.
+ * takes time in proportion to the journal, and to the documents and ids of the file. What a crash left unfinished at
+ * its end is passed over, and journal_note of npv_info says so; damage before the end is NPV_E_FORMAT. A journal of
+ * another archive, such as a crash during npv_save leaves, is never applied.
  *
  * With `durability` the file is opened for writing, and must be named .npz. If it is not there and `dimensions` are
  * given, it is created, empty. A file from elsewhere keeps its form until it is saved; one that npv_save would not
  * overwrite, because that would lose something, is refused.
  *
- * Fails with NPV_E_IO, NPV_E_FORMAT, NPV_E_UNSUPPORTED, NPV_E_BUSY, NPV_E_ARGUMENT (the file is not what `options` ask for).
+ * Fails with NPV_E_IO, NPV_E_FORMAT, NPV_E_UNSUPPORTED, NPV_E_BUSY, NPV_E_ARGUMENT (the file is not what `options` ask
+ * for).
  */
 NPV_API npv_status npv_open(const char *path, const npv_store_options *options, npv_store **store, npv_error *error);
 
 /*
- * For a store that was opened from a file with durability off: catches up with what a writer, of this process or another,
- * has done since. Afterwards the store is as at one moment between two changes; the changes that are read are read whole.
+ * For a store that was opened from a file with durability off: catches up with what a writer, of this process or
+ * another, has done since. Afterwards the store is as at one moment between two changes; the changes that are read are
+ * read whole.
  *
  * *changed (may be NULL) becomes 0: nothing is new; 1: rows came, changed or went, and the others have their numbers;
  * 2: rows may have other numbers, because the writer saved after deleting, or the file was replaced. The work is in
@@ -304,9 +308,9 @@ typedef struct npv_verification {
  * Reads everything in the file at `path` and in its journal, and checks it: the directory of the archive against the
  * members, the CRC-32 of each, headers and shapes against each other, that vectors are finite and, where the store
  * normalises, of unit length, documents, records, ids, and each change of the journal. Each thing that is wrong is told
- * to `report` (may be NULL) with its place, and counted in *result (may be NULL). Lines that are not counted say what is
- * worth knowing and no damage, such as the end of a change that a crash left unfinished. Changes nothing, locks nothing,
- * and may run beside a writer: it checks the store as it was at one moment.
+ * to `report` (may be NULL) with its place, and counted in *result (may be NULL). Lines that are not counted say what
+ * is worth knowing and no damage, such as the end of a change that a crash left unfinished. Changes nothing, locks
+ * nothing, and may run beside a writer: it checks the store as it was at one moment.
  *
  * NPV_OK with findings 0: everything is sound. Errors are for files that cannot be checked: NPV_E_IO, NPV_E_MEMORY,
  * NPV_E_FORMAT for a file in which there is nothing of a store, NPV_E_UNSUPPORTED for what npvec does not read. Time is
@@ -352,24 +356,25 @@ typedef struct npv_batch {
 
 /*
  * Objects are for what JSON cannot say. A pickle that is data (tuples, bytes, NumPy scalars: docs/format-pickle.md) is
- * read, never run, and is the row's document, in place of the JSON. Any other, of a date or of an instance of a class, is
- * carried as bytes, in memory, in the journal and in the file; filters and npv_get_document see the document beside it,
- * which says of the object what JSON can. Who unpickles the file, as np.load does if it is allowed to, gets the object
- * in place of the document, and runs what its pickle names. A store with typed fields takes none.
+ * read, never run, and is the row's document, in place of the JSON. Any other, of a date or of an instance of a class,
+ * is carried as bytes, in memory, in the journal and in the file; filters and npv_get_document see the document beside
+ * it, which says of the object what JSON can. Who unpickles the file, as np.load does if it is allowed to, gets the
+ * object in place of the document, and runs what its pickle names. A store with typed fields takes none.
  */
 
 /*
  * Adds the rows of `batch`, all or none; they get consecutive row numbers, the first of which is stored in *first_row
  * (may be NULL). Everything is copied. O(count x dimensions); rows that are already in the store are never copied.
  *
- * Ids are unique, not empty, and UTF-8. A store with typed fields takes records, or documents: JSON objects with exactly
- * its fields, each with a value that its type holds without loss: text that fits and does not end in a zero character
- * ("S": ASCII, or {"$bytes": "<base64>"}), integers in range, ISO 8601 dates no finer than the unit, integers of the
- * unit for "m8". Numbers for "f2" and "f4" are rounded as NumPy does; integers for floats must be exact in float64.
- * null is NaN or NaT. What npv_get_document shows is taken back.
+ * Ids are unique, not empty, and UTF-8. A store with typed fields takes records, or documents: JSON objects with
+ * exactly its fields, each with a value that its type holds without loss: text that fits and does not end in a zero
+ * character ("S": ASCII, or {"$bytes": "<base64>"}), integers in range, ISO 8601 dates no finer than the unit, integers
+ * of the unit for "m8". Numbers for "f2" and "f4" are rounded as NumPy does; integers for floats must be exact in
+ * float64. null is NaN or NaT. What npv_get_document shows is taken back.
  *
- * JSON is RFC 8259's, in UTF-8, and has the NaN, Infinity and -Infinity of Python. Numbers without point and exponent are
- * integers, of any length up to NPV_MAX_INTEGER_BYTES; others the nearest float64. Keys of an object must be different.
+ * JSON is RFC 8259's, in UTF-8, and has the NaN, Infinity and -Infinity of Python. Numbers without point and exponent
+ * are integers, of any length up to NPV_MAX_INTEGER_BYTES; others the nearest float64. Keys of an object must be
+ * different.
  *
  * Errors name the first row of the batch (from 0) that is at fault: NPV_E_ARGUMENT for a component that is not finite,
  * a vector of length zero in a store that normalises, a document that is not JSON (with position), a value that does
@@ -378,9 +383,9 @@ typedef struct npv_batch {
 NPV_API npv_status npv_add(npv_store *store, const npv_batch *batch, uint64_t *first_row, npv_error *error);
 
 /*
- * The same for rows that may be there: a row whose id is in the store replaces vector, document or record of the row with
- * that id, in place; the others are added. All of them have an id, each another. Their row numbers are stored in `rows`
- * (count of them, or NULL), and how many were replaced in *replaced (may be NULL).
+ * The same for rows that may be there: a row whose id is in the store replaces vector, document or record of the row
+ * with that id, in place; the others are added. All of them have an id, each another. Their row numbers are stored in
+ * `rows` (count of them, or NULL), and how many were replaced in *replaced (may be NULL).
  *
  * Without `vectors` only documents or records are replaced: all ids must be there, else NPV_E_NOT_FOUND.
  */
@@ -389,8 +394,8 @@ NPV_API npv_status npv_upsert(npv_store *store, const npv_batch *batch, uint64_t
 
 /*
  * Replaces the documents, or records, of rows that are there, all or none: those of the batch are for the row numbers
- * in `rows` (batch->count of them, each once). It has neither vectors nor ids: rows keep theirs. A document that is NULL
- * leaves its row without one. O(count); columns that filters have made are kept up to date.
+ * in `rows` (batch->count of them, each once). It has neither vectors nor ids: rows keep theirs. A document that is
+ * NULL leaves its row without one. O(count); columns that filters have made are kept up to date.
  *
  * Fails like npv_add, and with NPV_E_RANGE for a row that is not there, NPV_E_ARGUMENT for one that is listed twice.
  */
@@ -427,14 +432,17 @@ NPV_API npv_status npv_get_vector(npv_store *store, uint64_t row, const float **
  */
 NPV_API npv_status npv_get_document(npv_store *store, uint64_t row, char **json, npv_error *error);
 
-/* The same, but only these fields of it, in this order: {"author.name": "Ada", "year": 1843}. What is missing is left out. */
+/*
+ * The same, but only these fields of it, in this order: {"author.name": "Ada", "year": 1843}. What is missing is left
+ * out.
+ */
 NPV_API npv_status npv_get_fields(npv_store *store, uint64_t row, const char *const *fields, size_t field_count,
                                   char **json, npv_error *error);
 
 /*
  * One document with the types that JSON cannot spell, without its object, as a pickle (protocol 4) in *pickle, which is
- * the caller's: npv_free it. It is data that calls nothing but NumPy's constructors of scalars. *pickle is NULL for a row
- * without a document.
+ * the caller's: npv_free it. It is data that calls nothing but NumPy's constructors of scalars. *pickle is NULL for a
+ * row without a document.
  */
 NPV_API npv_status npv_get_pickle(npv_store *store, uint64_t row, unsigned char **pickle, size_t *pickle_size,
                                   npv_error *error);
@@ -619,10 +627,10 @@ typedef struct npv_hits {
  * faster than one by one, with the same bits.
  *
  * Work is in proportion to rows x dimensions x queries, divided among the store's threads; memory to k x queries x
- * threads, and some bytes for each row. Once searches have read as much as it costs, the store makes a coarse copy of its
- * rows (8 bits a dimension and 20 bytes a row, about 26 % of the vectors' size), and from then on reads an eighth of the
- * bytes and the few rows that these cannot rule out; the answer stays the same to the bit. The copy is never saved;
- * npv_clear frees it, and `no_codes` forbids it.
+ * threads, and some bytes for each row. Once searches have read as much as it costs, the store makes a coarse copy of
+ * its rows (8 bits a dimension and 20 bytes a row, about 26 % of the vectors' size), and from then on reads an eighth
+ * of the bytes and the few rows that these cannot rule out; the answer stays the same to the bit. The copy is never
+ * saved; npv_clear frees it, and `no_codes` forbids it.
  *
  * NPV_E_ARGUMENT: k = 0, a query that is not finite, a query of length zero where it must be normalised, a row listed
  * twice, a stored row of length zero that cosine would have to score. NPV_E_RANGE: a row of within_rows outside the

@@ -84,8 +84,8 @@ typedef struct coarse_query {
 } coarse_query;
 
 /*
- * Rounds to integers of `step`, halves to the even neighbour: adding 1.5 x 2^52 leaves no bits behind the point, and the
- * integer in the lowest ones. Neighbouring dimensions have neighbouring places.
+ * Rounds to integers of `step`, halves to the even neighbour: adding 1.5 x 2^52 leaves no bits behind the point, and
+ * the integer in the lowest ones. Neighbouring dimensions have neighbouring places.
  */
 static coarse_query round_query(const residual *of, size_t dimensions, int8_t *coarse) {
     const double shift = 0x1.8p52;

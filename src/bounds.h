@@ -29,8 +29,8 @@ typedef struct npv_headers {
 npv_headers npv_headers_from(const npv_request *request, const npv_codes *codes, int bits, uint64_t first);
 
 /*
- * Bounds of `count` rows, given their headers and the sums over their codes (bits: 4 or 8): what the key of a row cannot
- * exceed, in the units of npv_bound_of_key. Returns the largest.
+ * Bounds of `count` rows, given their headers and the sums over their codes (bits: 4 or 8): what the key of a row
+ * cannot exceed, in the units of npv_bound_of_key. Returns the largest.
  */
 float npv_bound_keys(const npv_request *request, const npv_bounder *bounder, int bits, const npv_headers *headers,
                      size_t count, const int32_t *dots, float *bounds);

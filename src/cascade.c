@@ -13,8 +13,8 @@
  * Queries of a batch take these steps together, a group at a time, so that a block of codes is read from memory once
  * for all of them.
  *
- * Blocks are of neighbouring rows. If only a small share of the rows is eligible, these are listed, and blocks are of 64
- * that follow each other in the list: nothing else is touched.
+ * Blocks are of neighbouring rows. If only a small share of the rows is eligible, these are listed, and blocks are of
+ * 64 that follow each other in the list: nothing else is touched.
  */
 #include "cascade.h"
 
@@ -28,8 +28,8 @@
 #include "error.h"
 
 /*
- * Bounds are kept for every row and query of a group: this much of them, which a second-level cache or two can hold, but
- * for two tiles at least, so that threads have something to share, and sixteen at most.
+ * Bounds are kept for every row and query of a group: this much of them, which a second-level cache or two can hold,
+ * but for two tiles at least, so that threads have something to share, and sixteen at most.
  */
 #define GROUP_BYTES ((size_t)4 << 20)
 #define LEAST_TILES 2
@@ -52,12 +52,14 @@
 /* Blocks with survivors that one thread looks through sooner than all survivors are counted. */
 #define FEW_BLOCKS 256
 
-/* Rows that are picked out are looked at in lots: what is needed of all of them is asked for before the first's turn. */
+/*
+ * Rows that are picked out are looked at in lots: what is needed of all of them is asked for before the first's turn.
+ */
 #define LOT_ROWS 128
 
 /*
- * With fewer eligible rows than one in so many, they are listed. Codes that are picked out cost three to five times what
- * they cost in a stream.
+ * With fewer eligible rows than one in so many, they are listed. Codes that are picked out cost three to five times
+ * what they cost in a stream.
  */
 #define LISTED_SHARE 5
 
@@ -287,8 +289,8 @@ static size_t group_maxima(const cascade_job *job, const cascade_query *query, s
 }
 
 /*
- * A bound that at least `wanted` rows reach, and hardly more: as many groups of rows have a maximum from it on. Found by
- * halving the distance between a bound that enough groups reach and one that too few do. Where there are not so many
+ * A bound that at least `wanted` rows reach, and hardly more: as many groups of rows have a maximum from it on. Found
+ * by halving the distance between a bound that enough groups reach and one that too few do. Where there are not so many
  * groups with eligible rows, it is the least maximum of one.
  */
 static float seed_floor(const cascade_job *job, const cascade_query *query, size_t wanted, float *maxima) {
@@ -574,7 +576,7 @@ static npv_status run_group(cascade_job *job, npv_error *error) {
     return NPV_OK;
 }
 
-/* ------------------------------------------------------------------------------------------------------ All of it -- */
+/* ----------------------------------------------------------------------------------------------------- All of it -- */
 
 /* Memory of a cascade, made once for all groups. */
 typedef struct cascade_memory {

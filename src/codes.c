@@ -31,8 +31,8 @@ static void sum_rows(const float *vectors, size_t dimensions, uint64_t rows, uin
 }
 
 /*
- * The unit vector that the rows tend to. Taking the coordinate along it out of the codes is what makes them fine enough:
- * embeddings of one model all point roughly the same way. A bad direction costs speed only.
+ * The unit vector that the rows tend to. Taking the coordinate along it out of the codes is what makes them fine
+ * enough: embeddings of one model all point roughly the same way. A bad direction costs speed only.
  */
 static npv_status find_direction(npv_codes *codes, const npv_kernels *kernels, const float *vectors, size_t dimensions,
                                  uint64_t rows, npv_error *error) {

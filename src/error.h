@@ -4,7 +4,9 @@
 
 #include "npvec.h"
 
-/* Fills *error (if not NULL) with the formatted message and returns `code`, so that `return npv_fail(...)` reads well. */
+/*
+ * Fills *error (if not NULL) with the formatted message and returns `code`, so that `return npv_fail(...)` reads well.
+ */
 npv_status npv_fail(npv_error *error, npv_status code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* The same with the byte offset in the caller's text at which the mistake was found. */

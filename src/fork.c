@@ -14,7 +14,9 @@ static void in_child(void) {
 }
 
 npv_status npv_forks_watch(npv_error *error) {
-    /* Without a lock, which a thread might hold at a fork: two threads at once make a child count twice, and no harm. */
+    /*
+     * Without a lock, which a thread might hold at a fork: two threads at once make a child count twice, and no harm.
+     */
     if (!atomic_load(&watched) && pthread_atfork(NULL, NULL, in_child) != 0)
         return npv_fail_memory(error, "a handler of forks", 0);
     atomic_store(&watched, true);

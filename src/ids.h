@@ -1,8 +1,8 @@
 /*
  * The ids of a store: texts, each of which belongs to one row. Rows may be without one.
  *
- * A text is UTF-8 as utf8.h has it, of 1 to NPV_MAX_ID_BYTES bytes, none of them zero, and stays where it is, zero at its
- * end, until npv_ids_compact. 8 bytes a row, 12 to 22 bytes and the text an id.
+ * A text is UTF-8 as utf8.h has it, of 1 to NPV_MAX_ID_BYTES bytes, none of them zero, and stays where it is, zero at
+ * its end, until npv_ids_compact. 8 bytes a row, 12 to 22 bytes and the text an id.
  */
 #ifndef NPV_IDS_H
 #define NPV_IDS_H
@@ -26,8 +26,8 @@ void npv_ids_free(npv_ids *ids);
 npv_status npv_ids_check(npv_bytes id, npv_error *error);
 
 /*
- * Gives a row behind all that have one its id. NPV_E_EXISTS if another row has it, with the row in *other (may be NULL);
- * NPV_E_ARGUMENT as npv_ids_check; then nothing has changed. O(length).
+ * Gives a row behind all that have one its id. NPV_E_EXISTS if another row has it, with the row in *other (may be
+ * NULL); NPV_E_ARGUMENT as npv_ids_check; then nothing has changed. O(length).
  */
 npv_status npv_ids_append(npv_ids *ids, uint64_t row, npv_bytes id, uint64_t *other, npv_error *error);
 

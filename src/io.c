@@ -164,8 +164,8 @@ npv_status npv_replacement_open(const char *path, npv_replacement *file, npv_err
 }
 
 /*
- * The system starts to write what is complete of a large file while the rest is still being made: of 100 MB the flush at
- * the end takes 15 ms instead of 45. Only a hint; what fails there the flush reports.
+ * The system starts to write what is complete of a large file while the rest is still being made: of 100 MB the flush
+ * at the end takes 15 ms instead of 45. Only a hint; what fails there the flush reports.
  */
 #define EARLY_STEP ((uint64_t)8 << 20)
 

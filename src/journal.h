@@ -88,8 +88,8 @@ typedef struct npv_journal_record_header {
 } npv_journal_record_header;
 
 /*
- * Threads share a flush, so that with durability DISK several records may wait for one; if the power goes, a later one may
- * be on the disk without an earlier one. Where a record is broken, those behind it show that it was lost and never
+ * Threads share a flush, so that with durability DISK several records may wait for one; if the power goes, a later one
+ * may be on the disk without an earlier one. Where a record is broken, those behind it show that it was lost and never
  * acknowledged, if all of them count it among the unflushed; else it is damaged. With OS they count none.
  */
 #define NPV_JOURNAL_MOST_UNFLUSHED 65535

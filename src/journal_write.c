@@ -97,11 +97,11 @@ static npv_status write_at(const npv_journal *journal, uint64_t offset, parts p,
 }
 
 /*
- * Zeros are written ahead of the records, which then change no more than pages that are there. A record of 1,744 bytes takes
- * the system 1.0 microseconds by the mean instead of 1.8, because many pages at once cost it as much as a few; and a
- * flush half the time, because the size of the file and where it lies on the disk stay what they were. Steps of 64 KiB:
- * in larger ones each write takes longer again. With flushes the room grows with the file, up to a megabyte, because the
- * one that flushes it takes longer.
+ * Zeros are written ahead of the records, which then change no more than pages that are there. A record of 1,744 bytes
+ * takes the system 1.0 microseconds by the mean instead of 1.8, because many pages at once cost it as much as a few;
+ * and a flush half the time, because the size of the file and where it lies on the disk stay what they were. Steps of
+ * 64 KiB: in larger ones each write takes longer again. With flushes the room grows with the file, up to a megabyte,
+ * because the one that flushes it takes longer.
  */
 #define ROOM_STEP 65536
 #define MOST_ROOM ((uint64_t)1 << 20)

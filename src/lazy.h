@@ -1,7 +1,7 @@
 /*
- * What a store reads or makes when it is first needed: documents, ids, columns, lengths of rows, codes, and experience of
- * which way a search is faster. Readers come here together, under the reading lock; `lazy` lets one of them work and the others
- * wait. A writer may come here too.
+ * What a store reads or makes when it is first needed: documents, ids, columns, lengths of rows, codes, and experience
+ * of which way a search is faster. Readers come here together, under the reading lock; `lazy` lets one of them work and
+ * the others wait. A writer may come here too.
  */
 #ifndef NPV_LAZY_H
 #define NPV_LAZY_H
@@ -17,7 +17,10 @@ npv_status npv_store_load_ids(npv_store *store, npv_error *error);
 /* Documents or records: whatever the store has. */
 npv_column_source npv_store_column_source(const npv_store *store);
 
-/* The columns of these paths, made or brought up to date if need be; all or none. They stay as they are until they are released. */
+/*
+ * The columns of these paths, made or brought up to date if need be; all or none. They stay as they are until they are
+ * released.
+ */
 npv_status npv_store_columns(npv_store *store, const npv_path *paths, size_t count, const npv_column **columns,
                              npv_error *error);
 void npv_store_release_columns(npv_store *store, const npv_column *const *columns, size_t count);

@@ -7,7 +7,7 @@
 #include "meta/json.h"
 #include "select.h"
 
-/* ------------------------------------------------------------------------------------------------- Ranks of codes -- */
+/* ------------------------------------------------------------------------------------------------ Ranks of codes -- */
 
 /* The values of a column in the order of npv_select. Freed by free_ranking. */
 typedef struct ranking {

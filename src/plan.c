@@ -12,7 +12,9 @@
 /* A row that is picked out costs this many times what it costs in a stream. */
 #define PICKED_OUT 2.0
 
-/* Every so many-th search tries 4 bits again, and the next one 8 bits if it would only scan: data and queries change. */
+/*
+ * Every so many-th search tries 4 bits again, and the next one 8 bits if it would only scan: data and queries change.
+ */
 #define RETRY 64
 
 /* Weight of the newest search in the moving averages. */

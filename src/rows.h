@@ -57,7 +57,9 @@ void npv_array_shrink(const npv_array *array, size_t bytes);
  */
 void npv_array_close_gaps(npv_array *array, size_t item_size, const uint64_t *kept, uint64_t items);
 
-/* Item first + i goes to places[i], for each of the `count` items behind `first` in turn: none of them is farther on. */
+/*
+ * Item first + i goes to places[i], for each of the `count` items behind `first` in turn: none of them is farther on.
+ */
 void npv_array_settle(npv_array *array, size_t item_size, uint64_t first, const uint64_t *places, size_t count);
 
 /*
@@ -73,7 +75,9 @@ void npv_array_forget_file(const npv_array *array);
 /* Gives the memory back; the array is usable from 0 bytes again. Old pointers may be read and yield anything. */
 npv_status npv_array_clear(npv_array *array, npv_error *error);
 
-/* For an array that is only kept because pointers into it may be in use: gives back the address space it did not use. */
+/*
+ * For an array that is only kept because pointers into it may be in use: gives back the address space it did not use.
+ */
 void npv_array_trim(npv_array *array);
 
 /* Gives back its memory, or file, but not its addresses: they may be read and yield anything. */

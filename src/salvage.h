@@ -1,6 +1,6 @@
 /*
- * All that can be had of a store's files, sound or damaged. npv_verify says what is wrong with them, and npv_repair saves
- * what there is: both do this and differ only in what becomes of the store.
+ * All that can be had of a store's files, sound or damaged. npv_verify says what is wrong with them, and npv_repair
+ * saves what there is: both do this and differ only in what becomes of the store.
  */
 #ifndef NPV_SALVAGE_H
 #define NPV_SALVAGE_H
@@ -46,7 +46,9 @@ typedef struct npv_salvage {
 /* Reads the archive. An error is for what says nothing about the file, or for a file that is no store at all. */
 npv_status npv_salvage_archive(const char *path, npv_findings *findings, npv_salvage *salvage, npv_error *error);
 
-/* Does what the journal says, as far as it can be read. *again: it goes on from an archive that is at the path by now. */
+/*
+ * Does what the journal says, as far as it can be read. *again: it goes on from an archive that is at the path by now.
+ */
 npv_status npv_salvage_journal(const char *path, npv_salvage *salvage, bool *again, npv_error *error);
 
 /* Reads documents or records, and ids, of the archive into the store, which has its vectors. */

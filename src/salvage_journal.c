@@ -268,9 +268,9 @@ static bool is_unfinished(const npv_journal_reader *reader, const npv_journal_si
 }
 
 /*
- * What is behind the last sound change: the beginning of one, as a crash leaves it; changes that say themselves that one
- * before them was not flushed; or more than a crash leaves. A writer may be at it: then the beginning of what it writes
- * is there when it is looked at after the end.
+ * What is behind the last sound change: the beginning of one, as a crash leaves it; changes that say themselves that
+ * one before them was not flushed; or more than a crash leaves. A writer may be at it: then the beginning of what it
+ * writes is there when it is looked at after the end.
  */
 static npv_status judge_end(journal_salvage *job, npv_error *error) {
     npv_journal_reader *const reader = &job->reader;

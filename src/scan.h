@@ -41,8 +41,8 @@ void npv_score_keys(const npv_request *request, const double *query, const float
 
 /*
  * Is work that reads so many bytes worth sharing out? What the other threads take over must be more than what could be
- * read while they wake up: 50 microseconds on a small virtual machine, at 60 GB/s from cache. If they are awake, it takes
- * them 2 microseconds.
+ * read while they wake up: 50 microseconds on a small virtual machine, at 60 GB/s from cache. If they are awake, it
+ * takes them 2 microseconds.
  */
 static inline bool npv_worth_sharing(const npv_request *request, size_t bytes) {
     const size_t least = npv_workers_awake(request->workers) ? (size_t)128 << 10 : (size_t)3 << 20;

@@ -86,8 +86,8 @@ npv_status npv_store_check_row(const npv_store *store, uint64_t row, npv_error *
 }
 
 /*
- * Structs that callers fill have no padding at their end: a caller's padding would be taken for a field that this library
- * does not know yet.
+ * Structs that callers fill have no padding at their end: a caller's padding would be taken for a field that this
+ * library does not know yet.
  */
 #define ENDS_WITH(type, field) \
     _Static_assert(sizeof(type) == offsetof(type, field) + sizeof(((type *)NULL)->field), #type " ends with padding")

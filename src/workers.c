@@ -9,9 +9,9 @@
 #include <time.h>
 
 /*
- * To wake a sleeping thread takes 50 microseconds on a small virtual machine. A helper that has done a job looks out for
- * the next one twice as long before it sleeps, and so do callers for helpers: a program that asks, looks at the answer and
- * asks again finds them awake, and one that does not pays a tenth of a millisecond of another processor.
+ * To wake a sleeping thread takes 50 microseconds on a small virtual machine. A helper that has done a job looks out
+ * for the next one twice as long before it sleeps, and so do callers for helpers: a program that asks, looks at the
+ * answer and asks again finds them awake, and one that does not pays a tenth of a millisecond of another processor.
  */
 #define LOOK_OUT_NS 100000
 

@@ -23,8 +23,8 @@ void npv_workers_free(npv_workers *workers);
 
 /*
  * Runs task(context, part, worker) once for every part below `parts` and returns when all are done. Each thread begins
- * with a share of its own, the same in every job of as many parts. If another thread has a job running, or threads cannot be started, the caller
- * does all parts itself. Never fails.
+ * with a share of its own, the same in every job of as many parts. If another thread has a job running, or threads
+ * cannot be started, the caller does all parts itself. Never fails.
  */
 void npv_workers_run(npv_workers *workers, size_t parts, npv_task *task, void *context);
 

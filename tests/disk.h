@@ -1,7 +1,8 @@
 /*
  * A disk under one directory that may lose its power: what was done to files and names is recorded, and the directory
- * is made again as the disk may hold it afterwards. What was flushed is there. Of the rest each sector that was written,
- * each truncation and each name that was given, changed or removed may be there or not, whatever came before or after it.
+ * is made again as the disk may hold it afterwards. What was flushed is there. Of the rest each sector that was
+ * written, each truncation and each name that was given, changed or removed may be there or not, whatever came before
+ * or after it.
  */
 #ifndef DISK_H
 #define DISK_H

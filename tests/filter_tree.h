@@ -5,8 +5,8 @@
 #include "npvec.h"
 
 /*
- * The tree in prefix form, (and (= year 2023) (like name 'A<%>')), to be freed; NULL, and *error, if there is none. Holds
- * the tree against what filter.h says of all of them.
+ * The tree in prefix form, (and (= year 2023) (like name 'A<%>')), to be freed; NULL, and *error, if there is none.
+ * Holds the tree against what filter.h says of all of them.
  */
 char *filter_tree(const char *text, const char *parameters, npv_error *error);
 

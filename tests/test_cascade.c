@@ -1,6 +1,6 @@
 /*
- * The cascade gives the answer of the plain scan, bit for bit, on any data, and its bounds are bounds. The plain scan is
- * held to the definition by test_search.c.
+ * The cascade gives the answer of the plain scan, bit for bit, on any data, and its bounds are bounds. The plain scan
+ * is held to the definition by test_search.c.
  */
 #include <float.h>
 #include <math.h>

@@ -49,7 +49,9 @@ static void expect_both_ways_equal(npv_store *store, const float *queries, size_
     assert_true(explain.rows32 < explain.rows / 4);
 }
 
-/* Codes come after some searches, grow with the store, are made afresh when it has outgrown them, and go with its rows. */
+/*
+ * Codes come after some searches, grow with the store, are made afresh when it has outgrown them, and go with its rows.
+ */
 static void codes_follow_the_store(void **state) {
     (void)state;
     enum { rows = 20000, dimensions = 64 };

@@ -1,4 +1,6 @@
-/* Every allocation and system call of npv_verify and npv_repair fails: an error, or what they say without; never less. */
+/*
+ * Every allocation and system call of npv_verify and npv_repair fails: an error, or what they say without; never less.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -164,7 +164,7 @@ static void test_paths_that_differ_are_different_fields(void **state) {
     npv_filter_free(filter);
 }
 
-/* ------------------------------------------------------------------------------------------------------- Long ones -- */
+/* ----------------------------------------------------------------------------------------------------- Long ones -- */
 
 static void test_lists_of_100000_values_are_sorted_and_unique(void **state) {
     (void)state;
@@ -221,7 +221,7 @@ static void test_chains_of_conditions_make_flat_trees(void **state) {
     free(json);
 }
 
-/* ---------------------------------------------------------------------------------------------------- Hostile input -- */
+/* ------------------------------------------------------------------------------------------------- Hostile input -- */
 
 /* Whatever the text is: a filter that can be walked, or an error with a place in the text and one line. */
 static void feed(const char *text, const char *parameters) {

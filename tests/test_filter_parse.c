@@ -27,7 +27,7 @@ static void assert_tree(const char *text, const char *expected) {
     assert_tree_with(text, NULL, expected);
 }
 
-/* ------------------------------------------------------------------------------------------------------ Both dialects -- */
+/* ------------------------------------------------------------------------------------------------- Both dialects -- */
 
 static void test_both_dialects_make_the_same_trees(void **state) {
     (void)state;

@@ -202,7 +202,7 @@ static npv_buffer small_archive(npv_bytes pickle, const char *name, npv_bytes co
     return zip;
 }
 
-/* ---------------------------------------------------------------------------------------------------- ZIP archives -- */
+/* -------------------------------------------------------------------------------------------------- ZIP archives -- */
 
 static void members_that_nobody_reads_are_never_inflated(void **state) {
     (void)state;

@@ -311,7 +311,9 @@ static void journals_are_no_more_readable_than_their_archives(void **state) {
     model_free(&m);
 }
 
-/* Small records are copied together before they are written: payloads up to 24,000 bytes, in steps of 8 around 8,192. */
+/*
+ * Small records are copied together before they are written: payloads up to 24,000 bytes, in steps of 8 around 8,192.
+ */
 static void changes_of_any_size_come_back(void **state) {
     (void)state;
     enum { MOST = 3000 };

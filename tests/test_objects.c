@@ -417,7 +417,7 @@ static void objects_before_damage_are_saved(void **state) {
     npv_close(store);
 }
 
-/* --------------------------------------------------------------------------------------------------------- Lazily -- */
+/* -------------------------------------------------------------------------------------------------------- Lazily -- */
 
 /* A store whose documents nobody asks for opens, and is searched, whatever is the matter with them. */
 static void documents_are_read_when_they_are_needed(void **state) {

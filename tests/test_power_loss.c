@@ -1,7 +1,7 @@
 /*
  * The power goes at every moment of a store's life. The disk may then hold, of what was not flushed, anything or
- * nothing: the file opens, every change that was acknowledged is there, once, and the one that was under way is there as
- * a whole or not at all.
+ * nothing: the file opens, every change that was acknowledged is there, once, and the one that was under way is there
+ * as a whole or not at all.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -379,8 +379,8 @@ static void what_was_acknowledged_is_on_the_disk(void **state) {
 }
 
 /*
- * The process is killed after `point` calls. Nothing is lost by that; the next one goes on with what it finds, flushed or
- * not, and then the power goes.
+ * The process is killed after `point` calls. Nothing is lost by that; the next one goes on with what it finds, flushed
+ * or not, and then the power goes.
  */
 static void kill_at(size_t point) {
     static const step steps[] = {ADD};
@@ -467,7 +467,7 @@ static void threads_that_share_a_flush_lose_no_more(void **state) {
     model_free(&m);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- Main -- */
+/* ---------------------------------------------------------------------------------------------------------- Main -- */
 
 static int set_up(void **state) {
     const int result = forge_setup(state);

@@ -6,11 +6,12 @@
 #include "filter.h"
 
 /*
- * Sets bits[row / 64] >> (row % 64) & 1 for the rows for which the filter is true, clears all others up to the end of the
- * last word. columns[i] is the column of filter->paths[i], of at least `rows` rows.
+ * Sets bits[row / 64] >> (row % 64) & 1 for the rows for which the filter is true, clears all others up to the end of
+ * the last word. columns[i] is the column of filter->paths[i], of at least `rows` rows.
  *
  * NOT goes down to the conditions on fields (De Morgan's laws hold in three-valued logic), so that one bit a row does:
- * a condition is then a set of codes, those for which it is true, or, negated, those for which it is false and not NULL.
+ * a condition is then a set of codes, those for which it is true, or, negated, those for which it is false and not
+ * NULL.
  */
 npv_status npv_filter_evaluate(const npv_filter *filter, const npv_kernels *kernels, const npv_column *const *columns,
                                uint64_t rows, uint64_t *bits, npv_error *error);

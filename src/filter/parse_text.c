@@ -69,7 +69,7 @@ static npv_status fail_value(const parser *p, const value *read, const char *exp
     return fail_at(p, &read->token, expected, hint);
 }
 
-/* ----------------------------------------------------------------------------------------------- Words and values -- */
+/* ---------------------------------------------------------------------------------------------- Words and values -- */
 
 static npv_status advance(parser *p) {
     return npv_token_read(p->text, p->token.position + p->token.raw.size, &p->token, p->builder->error);

@@ -70,8 +70,9 @@ static size_t after_code_point(npv_bytes text, size_t at) {
 }
 
 /*
- * Only the last % passed is ever tried again, one byte further: what stood before it matched as early as could be, which
- * leaves the most for the rest. Literals begin with the first byte of a code point, so no match begins inside one.
+ * Only the last % passed is ever tried again, one byte further: what stood before it matched as early as could be,
+ * which leaves the most for the rest. Literals begin with the first byte of a code point, so no match begins inside
+ * one.
  */
 bool npv_pattern_match(npv_bytes compiled, bool ignore_case, npv_bytes text) {
     size_t p = 0, t = 0, after_any = NONE, start = 0;

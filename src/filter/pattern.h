@@ -19,12 +19,15 @@
 bool npv_pattern_is_escape(npv_bytes text);
 
 /*
- * Compiles to `compiled`, which has like.size bytes; returns how many it takes. What follows the code point `escape` (size
- * 0: there is none) stands for itself; false: nothing follows it. `ignore_case`: for ASCII letters of either case.
+ * Compiles to `compiled`, which has like.size bytes; returns how many it takes. What follows the code point `escape`
+ * (size 0: there is none) stands for itself; false: nothing follows it. `ignore_case`: for ASCII letters of either
+ * case.
  */
 bool npv_pattern_compile(npv_bytes like, npv_bytes escape, bool ignore_case, unsigned char *compiled, size_t *size);
 
-/* Does all of `text`, which is UTF-8 (utf8.h), match? `ignore_case` as compiled. O(pattern x text), O(text) without %. */
+/*
+ * Does all of `text`, which is UTF-8 (utf8.h), match? `ignore_case` as compiled. O(pattern x text), O(text) without %.
+ */
 bool npv_pattern_match(npv_bytes compiled, bool ignore_case, npv_bytes text);
 
 #endif

@@ -6,8 +6,8 @@
 #include "build.h"
 
 /*
- * The value of a number (number.h), of either dialect. NPV_E_ARGUMENT at `position` for an integer that neither int64 nor
- * uint64 holds, and for what no float64 does; the message begins with `where`.
+ * The value of a number (number.h), of either dialect. NPV_E_ARGUMENT at `position` for an integer that neither int64
+ * nor uint64 holds, and for what no float64 does; the message begins with `where`.
  */
 npv_status npv_scalar_of_number(npv_bytes text, const char *where, size_t position, npv_entry *value, npv_error *error);
 

@@ -82,9 +82,9 @@ typedef void npv_dot_nibbles(const int8_t *query, const uint8_t *plane, size_t p
                              int32_t *dots);
 
 /*
- * The same for NPV_TILE queries, one behind the other, at once: dots[query * count + i]. One load of codes serves all of
- * them. Four: AVX2 did 159 billion products a second, with six 151, with eight 143; AVX-512, which takes four rows at
- * once, 400, with six queries and two rows 361, with eight and two 230, for want of registers.
+ * The same for NPV_TILE queries, one behind the other, at once: dots[query * count + i]. One load of codes serves all
+ * of them. Four: AVX2 did 159 billion products a second, with six 151, with eight 143; AVX-512, which takes four rows
+ * at once, 400, with six queries and two rows 361, with eight and two 230, for want of registers.
  */
 #define NPV_TILE 4
 typedef npv_dot_nibbles npv_dot_nibbles_tile;

@@ -6,7 +6,8 @@
  * one copy, and a reader can walk a value without parsing text.
  *
  * Beside its document a row may have an object: bytes that are never looked into. Its fragment then is a call of
- * pickle.loads with these, and behind it the document (N: none), which POP drops again: to Python the row is the object.
+ * pickle.loads with these, and behind it the document (N: none), which POP drops again: to Python the row is the
+ * object.
  *
  *      c pickle \n loads \n  B <u32 size> <object>  0x85  R  <value>  0
  */

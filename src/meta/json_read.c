@@ -1,6 +1,6 @@
 /*
- * JSON text to fragments. Each word is written when it is read, so there is no tree: besides the fragment there are only
- * the places of the keys of those objects that are open, and the text of one string that has escapes.
+ * JSON text to fragments. Each word is written when it is read, so there is no tree: besides the fragment there are
+ * only the places of the keys of those objects that are open, and the text of one string that has escapes.
  */
 #include <math.h>
 #include <stdlib.h>

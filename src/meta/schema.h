@@ -51,8 +51,9 @@ void npv_schema_free(npv_record_schema *schema);
 size_t npv_schema_find(const npv_record_schema *schema, npv_bytes name);
 
 /*
- * The value of a field of a record: BOOL, INT, UINT, FLOAT, UTF32, STR ("S" that is ASCII), BYTES (other "S"), DATETIME,
- * TIMEDELTA, in the machine's byte order; pointers are into the record, but for big-endian text, which is written to `room` (field->size bytes).
+ * The value of a field of a record: BOOL, INT, UINT, FLOAT, UTF32, STR ("S" that is ASCII), BYTES (other "S"),
+ * DATETIME, TIMEDELTA, in the machine's byte order; pointers are into the record, but for big-endian text, which is
+ * written to `room` (field->size bytes).
  */
 npv_value npv_record_value(const npv_schema_field *field, const unsigned char *record, unsigned char *room);
 

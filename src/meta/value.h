@@ -93,8 +93,8 @@ typedef struct npv_value {
 npv_value npv_value_next(npv_bytes *rest);
 
 /*
- * The value of a NumPy item of one of the letters "biufUSMm", little-endian; for M and m `time` says what a tick is. Text
- * points into the item and loses the zeros at its end.
+ * The value of a NumPy item of one of the letters "biufUSMm", little-endian; for M and m `time` says what a tick is.
+ * Text points into the item and loses the zeros at its end.
  */
 npv_value npv_value_of_item(char letter, npv_bytes item, npv_time time);
 

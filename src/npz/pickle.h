@@ -23,8 +23,8 @@
 #define NPV_PICKLE_MARGIN ((size_t)256 << 20)
 
 /*
- * The protocol that is written, the second byte of a pickle, where a row has an object; else it is 4. So a reader of two
- * bytes knows that there are none.
+ * The protocol that is written, the second byte of a pickle, where a row has an object; else it is 4. So a reader of
+ * two bytes knows that there are none.
  */
 #define NPV_PICKLE_WITH_OBJECTS 5
 
@@ -37,8 +37,8 @@
 npv_status npv_pickle_read(npv_bytes pickle, uint64_t rows, npv_documents *documents, npv_error *error);
 
 /*
- * Appends the fragment of a pickled object that is data: nothing for None. All that is no document is NPV_E_UNSUPPORTED,
- * NPV_E_FORMAT or NPV_E_LIMIT, and `fragment` is unspecified then.
+ * Appends the fragment of a pickled object that is data: nothing for None. All that is no document is
+ * NPV_E_UNSUPPORTED, NPV_E_FORMAT or NPV_E_LIMIT, and `fragment` is unspecified then.
  */
 npv_status npv_pickle_read_value(npv_bytes pickle, npv_buffer *fragment, npv_error *error);
 

@@ -1,4 +1,6 @@
-/* What can be had of a damaged pickle: its first documents. They are found here, and read as those of any other file. */
+/*
+ * What can be had of a damaged pickle: its first documents. They are found here, and read as those of any other file.
+ */
 #include <stdlib.h>
 #include <string.h>
 

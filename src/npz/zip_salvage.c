@@ -47,8 +47,9 @@ static uint64_t find(npv_bytes bytes, uint64_t at, bool (*is_it)(npv_bytes bytes
 }
 
 /*
- * Where the data of a member may begin. *likely: behind its local header, or at what an array begins with if it does not
- * there. *other: as far before the next header as the data is long, because a damaged header may lead to another array.
+ * Where the data of a member may begin. *likely: behind its local header, or at what an array begins with if it does
+ * not there. *other: as far before the next header as the data is long, because a damaged header may lead to another
+ * array.
  */
 static void find_places(npv_bytes bytes, const npv_zip_header *header, uint64_t *likely, uint64_t *other) {
     npv_zip_header local;

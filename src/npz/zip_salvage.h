@@ -7,7 +7,10 @@
 /* Checks the whole of a member, without keeping it. */
 npv_status npv_zip_check(const npv_zip_member *member, npv_error *error);
 
-/* A member that is damaged: is it that its local header does not say where its data begins? Then *member does afterwards. */
+/*
+ * A member that is damaged: is it that its local header does not say where its data begins? Then *member does
+ * afterwards.
+ */
 npv_status npv_zip_relocate(npv_bytes bytes, npv_zip_member *member, bool *found, npv_error *error);
 
 typedef struct npv_salvaged_member {
