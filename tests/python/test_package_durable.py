@@ -442,10 +442,10 @@ def test_changes_and_refreshes_leave_no_memory_behind(tmp_path):
         call(turn)
     gc.collect()
     blocks = sys.getallocatedblocks()
-    for turn in range(201):  # to a save: until then deleted rows keep their metadata
+    for turn in range(401):  # to a save: until then deleted rows keep their metadata
         call(turn)
     gc.collect()
-    assert sys.getallocatedblocks() - blocks < 150
+    assert sys.getallocatedblocks() - blocks < 300  # less than one a turn; without the GIL 150 come and stay
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc")
