@@ -73,8 +73,8 @@ def interleave(contenders: Sequence[Contender], turn: int, warm: int, budget: fl
     """The first `turn` queries on every system in random order, then the next ones, and so on.
 
     A system's turn begins with at most `warm` other queries, so that its rows are in the caches, its threads awake and
-    the traces of the system before it gone; they count as `firsts` and not at all. A system that has used `budget` seconds stops after LEAST_SEARCHES timed
-    searches.
+    the traces of the system before it gone. Of these only the first is kept, in `firsts`. A system that has used
+    `budget` seconds stops after LEAST_SEARCHES timed searches.
     """
     rng = np.random.default_rng(seed)
     spent = [0.0] * len(contenders)
