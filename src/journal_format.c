@@ -7,9 +7,10 @@
 #include "error.h"
 #include "journal.h"
 
-static const unsigned char MAGIC[8] = "\x93NPVJ\r\n\x1a"; /* as PNG's: conversions of text damage it */
-#define RECORD_MAGIC 0x1e43524eu                          /* "NRC\x1e" */
-#define CHECKED 112                                       /* bytes of the header that its checksum covers */
+/* As PNG's: conversions of text damage it. */
+static const unsigned char MAGIC[8] = {0x93, 'N', 'P', 'V', 'J', '\r', '\n', 0x1a};
+#define RECORD_MAGIC 0x1e43524eu /* "NRC\x1e" */
+#define CHECKED 112              /* bytes of the header that its checksum covers */
 
 /* ------------------------------------------------------------------------------------------------------- Numbers -- */
 
