@@ -46,6 +46,10 @@ def _dumps(payload: Any) -> bytes:
     return pickle.dumps(payload, 4)
 
 
+class Deleted(IndexError):
+    """The row was deleted, perhaps by another thread since it was found."""
+
+
 class Rows:
     """Rows of one kind: with objects (`dtype` is object), with fields that are objects, or with typed fields.
 
@@ -150,22 +154,34 @@ class Rows:
         assert self.objects is not None
         rows = [row for row in block if self.objects[row] is _UNREAD]
         if self.handle.has_objects():
-            made = [None if row in self.dead else self._made(row) for row in rows]
+            made = [_unless_deleted(self._made, row) for row in rows]
         else:
-            pickles = [None if row in self.dead else self.handle.pickle(row) for row in rows]
+            pickles = [_unless_deleted(self._pickle, row) for row in rows]
             data = b"".join(b"N" if each is None else each[2:-1] for each in pickles)
             made = _Documents(io.BytesIO(b"\x80\x04](" + data + b"e.")).load() if rows else []
         with self._objects_lock:
             unread = [self.objects[row] is _UNREAD for row in rows]
             self._store(compress(rows, unread), compress(made, unread))
 
+    def _object(self, row: int) -> bytes | None:
+        try:
+            return self.handle.object(row)
+        except IndexError as error:
+            raise Deleted(*error.args) from None
+
+    def _pickle(self, row: int) -> bytes | None:
+        try:
+            return self.handle.pickle(row)
+        except IndexError as error:
+            raise Deleted(*error.args) from None
+
     def _made(self, row: int) -> Any:
         """What the library has of a row, as an object."""
-        data = self.handle.object(row)
+        data = self._object(row)
         if data is not None:
             self.check_trust()
             return pickle.loads(data)
-        data = self.handle.pickle(row)
+        data = self._pickle(row)
         return None if data is None else _Documents(io.BytesIO(data)).load()
 
     def check_trust(self) -> None:
@@ -389,6 +405,13 @@ class Rows:
         ids = [self.handle.id(row) for row in live.tolist()]
         some = slice(None) if not self.dead else live
         return _archive.Archive(vectors[some], metadata[some], ids if any(ids) else None, normalize)
+
+
+def _unless_deleted(read: Callable[[int], Any], row: int) -> Any:
+    try:
+        return read(row)
+    except Deleted:
+        return None
 
 
 class _Closed:

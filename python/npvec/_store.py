@@ -354,6 +354,8 @@ class VectorStore(Generic[T]):
             epoch = rows.epoch
             try:
                 found = read(rows)
+            except _rows.Deleted:
+                pass
             except IndexError:
                 if rows.epoch == epoch and epoch % 2 == 0:
                     raise
@@ -482,6 +484,8 @@ class VectorStore(Generic[T]):
             selected = chosen if texts is None else self._numbers(rows, chosen, texts)
             try:
                 found = rows.handle.search(query, k, metric, limit, selected, condition, rows, hit)
+            except _rows.Deleted:
+                found = None
             except IndexError:
                 if rows.epoch == epoch and epoch % 2 == 0:
                     _inputs.check_unique(selected)
@@ -489,9 +493,9 @@ class VectorStore(Generic[T]):
                 found = None
             if found is NotImplemented:
                 query = _inputs.vector(query, self._dimensions)
-            elif rows.epoch == epoch and epoch % 2 == 0:
+            elif found is not None and rows.epoch == epoch and epoch % 2 == 0:
                 return found
-            else:  # rows have got other numbers meanwhile
+            else:  # rows were deleted or have got other numbers meanwhile
                 with self._lock:
                     pass
 

@@ -83,6 +83,38 @@ def test_nothing_is_unpickled_without_leave(tmp_path: Path) -> None:
     assert RUN == ["ran"]
 
 
+STORES: list[VectorStore[Any]] = []
+
+
+def delete_others() -> str:
+    STORES.pop().delete(where="year >= 1")
+    return "alone"
+
+
+class Deletes:
+    """Deletes the rows with a year when it is unpickled, as another thread may while a search's hits are made."""
+
+    def __reduce__(self) -> Any:
+        return delete_others, ()
+
+
+def test_a_row_deleted_after_it_was_found_is_no_hit(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    store: VectorStore[Any] = VectorStore(4)
+    store.add(np.eye(4)[[0, 0, 0, 0]], [Deletes(), {"year": 1}, None, {"year": 2}])
+    store.save(path)
+
+    store = VectorStore.open(path, allow_pickle=True)
+    STORES.append(store)
+    assert [(row, metadata) for row, _, metadata in store.search(np.ones(4))] == [(0, "alone"), (2, None)]
+    assert len(store) == 2
+
+    store = VectorStore.open(path, allow_pickle=True)
+    STORES.append(store)
+    assert store.metadata.tolist() == ["alone", None, None, None]
+    assert len(store) == 2 and STORES == []
+
+
 class Spy:
     """The library's store, with the rows whose documents are set."""
 
