@@ -29,6 +29,8 @@ void npv_free(void *memory) {
 
 static void set_up_locks(npv_store *store) {
     pthread_rwlock_init(&store->lock, NULL);
+    pthread_mutex_init(&store->turn, NULL);
+    atomic_store(&store->awaited, false);
     pthread_mutex_init(&store->lazy, NULL);
     pthread_mutex_init(&store->saving, NULL);
     atomic_store(&store->forks, npv_forks());
@@ -53,14 +55,26 @@ static void mend_after_fork(npv_store *store) {
     }
 }
 
+/*
+ * A system's lock may let readers in as long as others are inside, and then three threads that search all the time keep
+ * a writer waiting for minutes.
+ */
 void npv_store_lock_for_reading(npv_store *store) {
     mend_after_fork(store);
+    if (atomic_load(&store->awaited)) {
+        pthread_mutex_lock(&store->turn);
+        pthread_mutex_unlock(&store->turn);
+    }
     pthread_rwlock_rdlock(&store->lock);
 }
 
 void npv_store_lock_for_writing(npv_store *store) {
     mend_after_fork(store);
+    pthread_mutex_lock(&store->turn);
+    atomic_store(&store->awaited, true);
     pthread_rwlock_wrlock(&store->lock);
+    atomic_store(&store->awaited, false);
+    pthread_mutex_unlock(&store->turn);
 }
 
 void npv_store_unlock(npv_store *store) {
@@ -221,6 +235,7 @@ void npv_close(npv_store *store) {
     free(store->path);
     free(store->journal_path);
     pthread_rwlock_destroy(&store->lock);
+    pthread_mutex_destroy(&store->turn);
     pthread_mutex_destroy(&store->lazy);
     pthread_mutex_destroy(&store->saving);
     free(store);

@@ -31,6 +31,8 @@ typedef struct npv_journal_position {
 
 struct npv_store {
     pthread_rwlock_t lock;  /* writers alone, readers together */
+    pthread_mutex_t turn;   /* taken by writers, before `lock`, until they have that; and by readers that come while */
+    atomic_bool awaited;    /* a writer that has its turn waits for `lock` */
     pthread_mutex_t lazy;   /* taken by readers, inside `lock`, around what is made at first use */
     pthread_mutex_t saving; /* taken by readers, inside `lock`: one npv_save at a time */
     atomic_ulong forks;     /* npv_forks() of the process whose locks and threads these are */

@@ -1,9 +1,11 @@
 /* Threads search a store, through filters, while one changes and saves it. */
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -109,8 +111,46 @@ static void readers_filter_while_one_writes(void **state) {
     unlink(path);
 }
 
+static void *add_one(void *store) {
+    npv_batch batch = NPV_BATCH_INIT;
+    npv_error error = {0};
+    const float vector[DIMENSIONS] = {1};
+    batch.count = 1;
+    batch.vectors = vector;
+    must(npv_add(store, &batch, NULL, &error), &error);
+    return NULL;
+}
+
+static void *count_rows(void *store) {
+    return (void *)(uintptr_t)npv_count(store);
+}
+
+/* Else readers that overlap, as those of three threads always do, keep writers waiting for good. */
+static void who_comes_after_a_waiting_writer_reads_after_it(void **state) {
+    (void)state;
+    npv_store_options options = NPV_STORE_OPTIONS_INIT;
+    npv_store *store = NULL;
+    npv_error error = {0};
+    pthread_t writer, reader;
+    void *counted = NULL;
+    options.dimensions = DIMENSIONS;
+    must(npv_create(&options, &store, &error), &error);
+    npv_store_lock_for_reading(store);
+    assert_int_equal(pthread_create(&writer, NULL, add_one, store), 0);
+    while (!store->awaited)
+        sched_yield();
+    assert_int_equal(pthread_create(&reader, NULL, count_rows, store), 0);
+    nanosleep(&(struct timespec){0, 20000000}, NULL); /* in which a reader could come too early */
+    npv_store_unlock(store);
+    assert_int_equal(pthread_join(writer, NULL), 0);
+    assert_int_equal(pthread_join(reader, &counted), 0);
+    assert_int_equal((uintptr_t)counted, 1);
+    npv_close(store);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_comes_after_a_waiting_writer_reads_after_it),
         cmocka_unit_test(readers_filter_while_one_writes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
