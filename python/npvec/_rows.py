@@ -50,6 +50,11 @@ class Deleted(IndexError):
     """The row was deleted, perhaps by another thread since it was found."""
 
 
+def _dtype_of_descr(descr: str) -> np.dtype[Any]:
+    """Padding between fields is none of them, as np.load has it."""
+    return np.lib.format.descr_to_dtype(ast.literal_eval(descr))
+
+
 class Rows:
     """Rows of one kind: with objects (`dtype` is object), with fields that are objects, or with typed fields.
 
@@ -95,7 +100,7 @@ class Rows:
         self._waiting: list[tuple[int, list[Any]]] = []  # first rows, and copies of the documents from there on
         self.follows = False  # the library may catch up with the file: all changes and objects are those of the file
         self.typed = descr is not None
-        self.dtype = np.dtype(dtype or object) if descr is None else np.dtype(ast.literal_eval(descr))
+        self.dtype = np.dtype(dtype or object) if descr is None else _dtype_of_descr(descr)
         count, self.end = handle.size()
         # Row numbers change when deleted rows are dropped: odd while that is being done. For good where others follow.
         self.epoch = 0

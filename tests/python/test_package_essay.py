@@ -102,6 +102,24 @@ def test_fields_filter_and_old_views_stay_good(typed):
     assert list(before["year"]) == [2021, 2023, 2025] and len(typed.metadata) == 2003
 
 
+@pytest.mark.parametrize("titles", [False, True])
+def test_padding_between_fields_is_no_field(tmp_path, titles):
+    names = [("long one", "a"), ("long two", "b")] if titles else ["a", "b"]
+    dtype = np.dtype([(names[0], "u1"), (names[1], ">f8")], align=True)
+    records = np.array([(1, 0.5), (2, 1.5)], dtype)
+    np.savez(tmp_path / "a.npz", vectors=np.eye(2), metadata=records)
+    store = VectorStore.open(tmp_path / "a.npz")
+    assert store.metadata.dtype == dtype and store.get(1)[1] == {"a": 2, "b": 1.5}
+    store.add(np.eye(2), records)
+    store.add(np.eye(2), [(3, 2.5), {"a": 4, "b": 3.5}])
+    assert store.metadata["b"].tolist() == [0.5, 1.5, 0.5, 1.5, 2.5, 3.5]
+    assert store.cosine_search([0, 1], where="a = 4")[0].metadata == np.array((4, 3.5), dtype)
+    assert copy.deepcopy(store).metadata.tolist() == store.metadata.tolist()
+    store.save(tmp_path / "b.npz")
+    with np.load(tmp_path / "b.npz") as file:
+        assert file["metadata"].dtype == dtype and file["metadata"].tolist() == store.metadata.tolist()
+
+
 def test_rows_of_numbers_that_are_not_finite(typed):
     typed.add([[1, 1]] * 2, [("x", 1, float("nan"), None), ("y", 2, -np.inf, np.datetime64("NaT"))])
     assert np.isnan(typed.metadata["score"][3]) and typed.metadata["score"][4] == -np.inf
