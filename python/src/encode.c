@@ -162,13 +162,27 @@ static bool write_array(json_writer *writer, PyObject *object) {
     return done && write_bytes(writer, "]", 1);
 }
 
-static bool is_key(PyObject *object) {
+/* NumPy's text and others that are more than a str: is it the key for which the dict has what it has for that str? */
+static bool is_found_as_str(PyObject *dict, PyObject *key) {
+    PyObject *const plain = PyUnicode_FromObject(key);
+    PyObject *const value = plain == NULL ? NULL : PyDict_GetItemWithError(dict, plain);
+    Py_XDECREF(plain);
+    return value != NULL;
+}
+
+/* Others are no part of a path. */
+static bool is_key(PyObject *dict, PyObject *key) {
     Py_ssize_t size;
-    const char *const text = PyUnicode_CheckExact(object) ? PyUnicode_AsUTF8AndSize(object, &size) : NULL;
-    if (text != NULL && strlen(text) == (size_t)size)
-        return true;
+    char *text;
+    bool is = PyUnicode_CheckExact(key) || (PyUnicode_Check(key) && is_found_as_str(dict, key));
+    if (is && PyUnicode_AsUTF8AndSize(key, &size) == NULL) {
+        PyErr_Clear();
+        PyObject *const bytes = PyUnicode_AsEncodedString(key, "utf-8", "surrogatepass");
+        is = bytes != NULL && PyBytes_AsStringAndSize(bytes, &text, &size) == 0 && !has_pair(text, (size_t)size);
+        Py_XDECREF(bytes);
+    }
     PyErr_Clear();
-    return false;
+    return is;
 }
 
 static bool write_member(json_writer *writer, PyObject *key, PyObject *value, bool first) {
@@ -184,11 +198,11 @@ static bool write_object(json_writer *writer, PyObject *object) {
     for (Py_ssize_t i = 0; done && i < PyList_Size(items); i++) {
         PyObject *const pair = PyList_GetItem(items, i);
         PyObject *const key = PyTuple_GetItem(pair, 0);
-        if (is_key(key)) {
+        const bool written = is_key(object, key);
+        writer->exact = writer->exact && written && PyUnicode_CheckExact(key);
+        if (written) {
             done = write_member(writer, key, PyTuple_GetItem(pair, 1), first);
             first = false;
-        } else {
-            writer->exact = false;
         }
     }
     Py_XDECREF(items);
@@ -224,12 +238,16 @@ static bool is_exact(PyObject *object) {
            PyDict_CheckExact(object) || PyList_CheckExact(object);
 }
 
-/* What a time of NumPy is to filters: a date is text, a duration its ticks. */
-static PyObject *time_of(PyObject *object, PyObject *dtype) {
+static bool has_kind(PyObject *dtype, const char *letter) {
     PyObject *const kind = PyObject_GetAttrString(dtype, "kind");
-    const bool duration = kind != NULL && PyUnicode_Check(kind) && PyUnicode_CompareWithASCIIString(kind, "m") == 0;
+    const bool has = kind != NULL && PyUnicode_Check(kind) && PyUnicode_CompareWithASCIIString(kind, letter) == 0;
     Py_XDECREF(kind);
-    PyObject *const ticks = duration ? PyObject_CallMethod(object, "view", "s", "i8") : NULL;
+    return has;
+}
+
+/* What a time of NumPy is to filters: a date is text, a duration its ticks. */
+static PyObject *time_of(PyObject *object, bool is_duration) {
+    PyObject *const ticks = is_duration ? PyObject_CallMethod(object, "view", "s", "i8") : NULL;
     PyObject *const found = ticks != NULL ? PyObject_CallMethod(ticks, "item", NULL) : PyObject_Str(object);
     Py_XDECREF(ticks);
     return found;
@@ -241,9 +259,11 @@ static PyObject *plain(PyObject *object) {
     PyObject *const dtype = PyObject_GetAttrString(object, "dtype");
     if (dtype != NULL)
         found = PyObject_CallMethod(object, "item", NULL);
-    if (found != NULL && found != Py_None && writer_of(found) == NULL) {
+    /* Of times Python has no object for that is an integer. */
+    const bool is_duration = found != NULL && has_kind(dtype, "m");
+    if (found != NULL && found != Py_None && (is_duration || has_kind(dtype, "M"))) {
         Py_DECREF(found);
-        found = time_of(object, dtype);
+        found = time_of(object, is_duration);
     }
     Py_XDECREF(dtype);
     PyErr_Clear();
@@ -252,9 +272,9 @@ static PyObject *plain(PyObject *object) {
 
 static bool write_plain(json_writer *writer, PyObject *object) {
     PyObject *const found = plain(object);
+    write_function *const write = found == NULL ? NULL : writer_of(found);
     writer->exact = false;
-    const bool done =
-        found == NULL || writer_of(found) == write_container ? write_null(writer) : write_value(writer, found);
+    const bool done = write == NULL || write == write_container ? write_null(writer) : write_value(writer, found);
     Py_XDECREF(found);
     return done;
 }

@@ -31,6 +31,17 @@ class Runs:
         return run, ("ran",)
 
 
+class Named(str):
+    """A text that Python tells from the str that it is equal to."""
+
+    KEY: "Named"
+
+    def __hash__(self) -> int:
+        return 1
+
+
+Named.KEY = Named("key")
+
 PAYLOADS: list[Any] = [{"year": 2026, "when": DATE}, {"year": 2025}, DATE, ({1, 2}, b"bytes")]
 
 
@@ -207,13 +218,21 @@ def test_a_killed_writer_has_its_objects_in_the_journal(tmp_path: Path) -> None:
         (np.timedelta64(5, "s"), ["a = 5"]),
         (np.datetime64("2020-05-01"), ["a = '2020-05-01'"]),
         (np.datetime64("NaT"), ["EXISTS(a)", "a IS NULL"]),
+        (np.datetime64("2020-05-01T00:00:00.000000001"), ["a = '2020-05-01T00:00:00.000000001'"]),
+        (np.datetime64(2**40, "s"), ["a = '36812-02-20T00:36:16'"]),  # a year that Python has not
         (np.timedelta64("NaT"), ["EXISTS(a)", "a IS NULL"]),
+        (np.timedelta64(7, "ns"), ["a = 7"]),
+        (np.longdouble(0.5), ["EXISTS(a)", "a IS NULL"]),
+        (np.complex64(1), ["EXISTS(a)", "a IS NULL"]),
         (np.float16(0.5), ["a = 0.5"]),
         ((1, "x"), ["a CONTAINS 'x'"]),
         (2**63, ["a = 9223372036854775808", "a > 0"]),
         (2**64, ["EXISTS(a)", "a IS NOT NULL"]),
         ("\ud800x", ["a LIKE '_x'", "a = '\ud800x'", {"a": "\ud800x"}]),
         ({1, 2}, ["EXISTS(a)", "a IS NULL"]),
+        ({"\ud800": 1, "b\0c": 2, "": 3}, [{'a."\ud800"': 1}, {'a."b\0c"': 2}, 'a."" = 3']),
+        ({np.str_("k"): 1, "\udfff": 2}, ["a.k = 1", 'a."\udfff" = 2']),
+        ({Named.KEY: 1, 2: 3}, ["EXISTS(a)", "NOT EXISTS(a.key)", 'NOT EXISTS(a."2")']),
     ],
 )
 def test_filters_find_the_same_in_memory_and_in_a_file(tmp_path: Path, value: Any, passes: list[Any]) -> None:
