@@ -1,12 +1,12 @@
 #include "input.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "json_text.h"
 #include "lines.h"
 #include "member.h"
 
@@ -84,7 +84,7 @@ void cli_read_input(const cli_input *input, cli_adder *adder) {
 /* Checked here and not only by npv_add, because here the column is still that of the line. */
 char *cli_copy_document(const char *text, size_t size, cli_place place) {
     json_error_t mistake;
-    json_t *json = json_loadb(text, size, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &mistake);
+    json_t *json = cli_check_json(text, size, JSON_REJECT_DUPLICATES, &mistake);
     if (json == NULL)
         cli_fail_at(place, "column %d: expected one JSON value: %s", mistake.column, mistake.text);
     const bool is_null = json_is_null(json);

@@ -7,6 +7,7 @@
 #ifndef CLI_JSON_TEXT_H
 #define CLI_JSON_TEXT_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -34,6 +35,12 @@ bool cli_key_is(cli_span key, const char *name);
 
 /* Finds the member `name`; false if there is none or `json` is not an object. */
 bool cli_find_member(const char *json, const char *name, cli_span *value);
+
+/*
+ * Jansson's tree of any JSON value, or NULL with *mistake, to look at the form alone: integers may have 308 digits, and
+ * escapes spell zeros in keys and halves of surrogate pairs. The library takes those, and Jansson gets others for them.
+ */
+json_t *cli_check_json(const char *text, size_t size, size_t flags, json_error_t *mistake);
 
 /* Appends the text that a JSON string spells; false if the value is none, or spells no text. */
 bool cli_append_string(cli_buffer *buffer, cli_span value);

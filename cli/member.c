@@ -101,8 +101,10 @@ static char *decode_id(const cli_object *object, cli_span value, const char *nam
     cli_append(&text, "", 0);
     if (value.text[0] != '"')
         cli_append(&text, value.text, value.size);
-    else if (!cli_append_string(&text, value))
-        fail_object(object);
+    else if (!cli_append_string(&text, value)) {
+        free(cli_copy_document(object->text, object->size, object->place));
+        cli_fail_at(object->place, "expected text as the id in \"%s\", found half of a surrogate pair", name);
+    }
     if (strlen(text.text) < text.size)
         cli_fail_at(object->place, "expected an id without zero characters in \"%s\"", name);
     return text.text;

@@ -1,6 +1,5 @@
 #include "where.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +19,7 @@ bool cli_is_json_value(const char *text) {
     const char *end = cli_skip_json_number(text);
     if (end != NULL && *end == '\0')
         return true;
-    json_t *json = json_loads(text, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL, NULL);
+    json_t *json = cli_check_json(text, strlen(text), 0, NULL);
     const bool is_value = json != NULL && !json_is_object(json);
     json_decref(json);
     return is_value;

@@ -84,7 +84,7 @@ def test_where(store, words, rows):
 
 @pytest.mark.parametrize(
     "value",
-    ["007", "[1, 2", "{}", '{"a": 1}', "nan", "Infinity", "True", "", " ", "'x'", "it's", 'a"b', "1 2", "\\", "x\n\ty", "漢", '"'],
+    ["007", "[1, 2", "{}", '{"a": 1}', "nan", "Infinity", "True", "", " ", "'x'", "it's", 'a"b', "1 2", "\\", "x\n\ty", "漢", '"', '"\\ud80"', "\\ud800", '"\\'],
 )
 def test_parameters_that_are_no_json_are_text(tmp_path, value):
     path = tmp_path / "s.npz"
@@ -114,6 +114,14 @@ def test_arrays_may_hold_what_few_readers_of_json_take(tmp_path):
     assert done("count", path, "--where", "n IN ?", "--param", values) == "1\n"
     assert done("count", path, "--where", "t = ?", "--param", '"a\\u0000b"') == "1\n"
     assert done("count", path, "--where", "t IN ?", "--param", '["a\\u0000b"]') == "1\n"
+
+
+@pytest.mark.parametrize("value", [r'"\udc80\""', r'"\uDC80\u0022"'])
+def test_parameters_may_have_lone_surrogates(tmp_path, value):
+    path = tmp_path / "s.npz"
+    np.savez(path, vectors=[[1.0]], metadata=np.array([{"t": '\udc80"'}]))
+    assert done("count", path, "--where", "t = ?", "--param", value) == "1\n"
+    assert done("count", path, "--where", "t IN ?", "--param", f"[1, {value}]") == "1\n"
 
 
 @pytest.mark.parametrize(
