@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-enum { MOST_AT_ONCE = 32 };
+enum { MOST_AT_ONCE = 1600, OFTEN_AT_ONCE = 32 };
 
 void must(npv_status status, const npv_error *error) {
     if (status != NPV_OK)
@@ -259,7 +259,7 @@ void model_change(model *m, npv_store *store) {
         if (store == NULL || done(m, npv_clear(store, &error), &error))
             model_clear(m);
     } else if (what < 18 || m->count == 0) {
-        model_add(m, store, 1 + model_below(m, what % 2 == 0 ? 4 : MOST_AT_ONCE));
+        model_add(m, store, 1 + model_below(m, what % 2 == 0 ? 4 : OFTEN_AT_ONCE));
     } else if (what < 26) {
         model_upsert(m, store, 1 + model_below(m, 6), false);
     } else if (what < 29) {

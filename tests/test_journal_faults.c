@@ -27,6 +27,9 @@ static bool short_first; /* a write that fails has written some bytes before */
 
 static bool struck;
 
+static size_t most_written; /* by one call, and every other call is interrupted; 0: all */
+static unsigned writes;
+
 static bool call_fails(void) {
     if (calls_until_failure < 0 || calls_until_failure-- > 0)
         return false;
@@ -37,18 +40,34 @@ static bool call_fails(void) {
     return true;
 }
 
+static ssize_t write_some(int fd, const struct iovec *parts, int count, off_t offset, size_t most) {
+    size_t done = 0;
+    for (int i = 0; i < count && done < most; i++) {
+        const size_t size = parts[i].iov_len < most - done ? parts[i].iov_len : most - done;
+        const ssize_t written = syscall(SYS_pwrite64, fd, parts[i].iov_base, size, offset + (off_t)done);
+        assert_true(written == (ssize_t)size);
+        done += size;
+    }
+    return (ssize_t)done;
+}
+
 ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset) {
+    if (most_written > 0) {
+        errno = EINTR;
+        return writes++ % 2 == 0 ? -1 : write_some(fd, parts, count, offset, most_written);
+    }
     if (!call_fails())
-        return syscall(SYS_pwritev, fd, parts, count, offset, 0);
-    if (!short_first || count < 2)
+        return write_some(fd, parts, count, offset, SIZE_MAX);
+    if (!short_first)
         return -1;
     short_first = false;
     calls_until_failure = 0; /* the rest is what fails */
-    return syscall(SYS_pwrite64, fd, parts[0].iov_base, parts[0].iov_len / 2, offset);
+    return write_some(fd, parts, count, offset, parts[0].iov_len / 2);
 }
 
 ssize_t pwrite(int fd, const void *data, size_t size, off_t offset) {
-    return call_fails() ? -1 : syscall(SYS_pwrite64, fd, data, size, offset);
+    const struct iovec part = {(void *)(uintptr_t)data, size}; /* only read */
+    return pwritev(fd, &part, 1, offset);
 }
 
 ssize_t pread(int fd, void *data, size_t size, off_t offset) {
@@ -125,10 +144,16 @@ static void restore_files(size_t torn) {
 
 /* ------------------------------------------------------------------------------------------------------ Failures -- */
 
+enum { LARGE = 1600 }; /* rows whose record is neither copied together nor written into room */
+
 typedef void edit(model *m, npv_store *store);
 
 static void add(model *m, npv_store *store) {
     model_add(m, store, 4);
+}
+
+static void add_many(model *m, npv_store *store) {
+    model_add(m, store, LARGE);
 }
 
 static void upsert(model *m, npv_store *store) {
@@ -206,7 +231,7 @@ static bool fail_once(edit *run, npv_durability durability, fault kind, long n, 
     const bool failed = m.status != NPV_OK;
     assert_true(reached || !failed);
     *failures += failed;
-    if (failed && kind == NO_WRITE_WHOLE && run == add)
+    if (failed && kind == NO_WRITE_WHOLE && (run == add || run == add_many))
         assert_int_equal(store->journal->size, lseek(store->journal->lock.fd, 0, SEEK_END));
     assert_true(model_matches(&m, store) || (failed && model_matches(&after, store)));
     if (failed && durability == NPV_DURABILITY_OS && !model_matches(&m, store))
@@ -234,7 +259,8 @@ static bool fail_once(edit *run, npv_durability durability, fault kind, long n, 
 
 static void failures_leave_all_or_nothing(void **state) {
     (void)state;
-    edit *const edits[] = {add, upsert, change_documents, delete, save, save_elsewhere, delete_and_save, set_documents};
+    edit *const edits[] = {add,           upsert,  change_documents, delete, save, save_elsewhere, delete_and_save,
+                           set_documents, add_many};
     const long before = alive;
     for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) {
         for (int kind = 0; kind < FAULTS; kind++) {
@@ -246,6 +272,31 @@ static void failures_leave_all_or_nothing(void **state) {
         }
     }
     assert_int_equal(alive, before);
+}
+
+static void writes_that_stop_on_their_way_are_gone_on_with(void **state) {
+    (void)state;
+    const size_t steps[] = {3, 100, 5000};
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        restore_files(0);
+        model m = model_copy(&base);
+        npv_store *store = model_open(&m, path, NPV_DURABILITY_OS);
+        most_written = steps[i];
+        model_add(&m, store, 1);
+        const uint64_t before = model_info(store).journal_bytes;
+        model_add(&m, store, LARGE);
+        assert_true(model_info(store).journal_bytes - before > 65536);
+        model_delete(&m, store, 2);
+        npv_store *const reader = model_open(&m, path, NPV_DURABILITY_OFF);
+        model_check(&m, reader);
+        npv_close(reader);
+        model_save(&m, store, NULL);
+        model_add(&m, store, 1);
+        most_written = 0;
+        npv_close(store);
+        check_file(path, &m, NULL);
+        model_free(&m);
+    }
 }
 
 static void a_failed_flush_stops_the_journal_until_it_is_saved(void **state) {
@@ -373,6 +424,7 @@ static void failures_leave_all_or_nothing(void **state) {
     skip();
 }
 
+#define writes_that_stop_on_their_way_are_gone_on_with failures_leave_all_or_nothing
 #define a_failed_flush_stops_the_journal_until_it_is_saved failures_leave_all_or_nothing
 #define opening_that_fails_changes_nothing failures_leave_all_or_nothing
 #define refreshing_that_fails_can_be_repeated failures_leave_all_or_nothing
@@ -382,6 +434,7 @@ static void failures_leave_all_or_nothing(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(failures_leave_all_or_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(writes_that_stop_on_their_way_are_gone_on_with, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failed_flush_stops_the_journal_until_it_is_saved, set_up, tear_down),
         cmocka_unit_test_setup_teardown(opening_that_fails_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refreshing_that_fails_can_be_repeated, set_up, tear_down),
