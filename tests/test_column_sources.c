@@ -276,6 +276,34 @@ static void test_columns_that_are_read_are_not_freed(void **state) {
     npv_documents_free(&documents);
 }
 
+/* More than are kept, as of a filter that names them all: each goes when its last reader does. */
+static void test_columns_that_are_all_read_are_all_there(void **state) {
+    (void)state;
+    enum { READ = NPV_KEPT_COLUMNS + 6 };
+    npv_documents documents = NPV_DOCUMENTS_EMPTY;
+    const npv_column_source source = {.documents = &documents};
+    npv_columns columns = {NULL, 0};
+    const npv_column *read[READ];
+    append_many_fields(&documents);
+    for (int reader = 0; reader < 2; reader++)
+        for (unsigned i = 0; i < READ; i++) {
+            char name[16];
+            snprintf(name, sizeof name, "f%u", i);
+            npv_path path = path_of(name);
+            assert_int_equal(npv_columns_get(&columns, &source, &path, 1, &read[i], NULL), NPV_OK);
+            npv_path_free(&path);
+        }
+    for (unsigned i = 0; i < 2 * READ; i++) {
+        const unsigned gone = i < READ ? 0 : i - READ + 1;
+        npv_columns_release(&columns, &source, read[i % READ]);
+        assert_int_equal(columns.count, gone < READ - NPV_KEPT_COLUMNS ? READ - gone : NPV_KEPT_COLUMNS);
+    }
+    for (unsigned i = READ - NPV_KEPT_COLUMNS; i < READ; i++)
+        assert_int_equal(npv_column_look(read[i]).entries[npv_column_look(read[i]).codes[0]].integer, i);
+    npv_columns_free(&columns);
+    npv_documents_free(&documents);
+}
+
 static void test_the_field_that_was_meant_is_suggested(void **state) {
     (void)state;
     npv_documents documents = NPV_DOCUMENTS_EMPTY;
@@ -432,6 +460,7 @@ int main(void) {
         cmocka_unit_test(test_a_field_named_again_is_the_same_column),
         cmocka_unit_test(test_columns_of_the_fields_that_were_named_last_are_kept),
         cmocka_unit_test(test_columns_that_are_read_are_not_freed),
+        cmocka_unit_test(test_columns_that_are_all_read_are_all_there),
         cmocka_unit_test(test_the_field_that_was_meant_is_suggested),
 #ifdef FAILING_MALLOC
         cmocka_unit_test(test_extending_without_memory_leaves_a_column_as_it_was),

@@ -347,6 +347,39 @@ static void changes_of_any_size_come_back(void **state) {
     npv_close(store);
 }
 
+static void memory_that_a_large_change_took_is_given_back(void **state) {
+    (void)state;
+    enum { LENGTH = 3 << 20 };
+    const float vector[] = {1, 2};
+    char *const document = malloc(LENGTH + 1);
+    npv_store_options options = {.size = sizeof options, .dimensions = 2, .durability = NPV_DURABILITY_OS};
+    npv_store *store = NULL;
+    npv_error error = {0};
+    char *found = NULL;
+    assert_non_null(document);
+    memset(document, 'x', LENGTH);
+    document[0] = document[LENGTH - 1] = '"';
+    document[LENGTH] = '\0';
+    must(npv_open(path, &options, &store, &error), &error);
+    for (int round = 0; round < 2; round++) {
+        npv_batch batch = NPV_BATCH_INIT;
+        batch.count = 1;
+        batch.vectors = vector;
+        batch.documents = round == 0 ? (const char *const *)&document : NULL;
+        must(npv_add(store, &batch, NULL, &error), &error);
+        for (size_t i = 0; i < sizeof store->journal->scratch / sizeof store->journal->scratch[0]; i++)
+            assert_true(store->journal->scratch[i].capacity <= 1 << 20);
+    }
+    npv_close(store);
+    must(npv_open(path, NULL, &store, &error), &error);
+    must(npv_get_document(store, 0, &found, &error), &error);
+    assert_string_equal(found, document);
+    assert_int_equal(npv_count(store), 2);
+    npv_close(store);
+    npv_free(found);
+    free(document);
+}
+
 /* The same rows are replaced again and again: in the journal that is counted, and in the archive that is forgotten. */
 static void rounds_of_the_same_changes_leave_no_trace_when_saved(void **state) {
     (void)state;
@@ -385,6 +418,7 @@ int main(void) {
         TEST(a_file_is_created_and_remembers_without_saving),
         TEST(changes_survive_in_any_order),
         TEST(changes_of_any_size_come_back),
+        TEST(memory_that_a_large_change_took_is_given_back),
         TEST(a_store_made_in_memory_gets_its_journal_when_it_is_saved),
         TEST(a_journal_that_outgrows_its_archive_is_folded),
         TEST(rounds_of_the_same_changes_leave_no_trace_when_saved),

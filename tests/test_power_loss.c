@@ -294,7 +294,7 @@ static void lose_power_from(size_t point) {
 
 /* ----------------------------------------------------------------------------------------------------- Scenarios -- */
 
-typedef enum step { ADD, UPSERT, REPLACE, SET, DELETE, SAVE, FOLDING, REOPEN, SAVE_ELSEHOW } step;
+typedef enum step { ADD, ADD_MANY, UPSERT, REPLACE, SET, DELETE, SAVE, FOLDING, REOPEN, SAVE_ELSEHOW } step;
 
 /* Saved by a store that has no journal, as a script does between two runs of a service. */
 static npv_store *save_without_journal(model *m, npv_store *store) {
@@ -311,6 +311,9 @@ static npv_store *take(model *m, npv_store *store, step what) {
     switch (what) {
     case ADD:
         model_add(m, store, 1 + model_below(m, 9));
+        break;
+    case ADD_MANY:
+        model_add(m, store, 1600);
         break;
     case UPSERT:
         model_upsert(m, store, 3, false);
@@ -356,13 +359,17 @@ static const step life[] = {ADD,    ADD,          UPSERT,  DELETE, REPLACE, SAVE
                             SAVE,   SAVE,         REOPEN,  REOPEN, ADD,     REOPEN, ADD, DELETE, REOPEN,
                             UPSERT, SAVE_ELSEHOW, FOLDING, ADD,    ADD,     SET,    ADD, UPSERT, ADD};
 
-static void begin(model *m, model_kind kind) {
+static void begin(model *m, model_kind kind, const step *steps, size_t count) {
     disk_free(&recorded);
     forget_changes(0);
     forge_remove_files();
     model_init(m, 40 + (uint64_t)kind, kind);
     acknowledge(m);
-    record(m, life, sizeof life / sizeof life[0]);
+    record(m, steps, count);
+}
+
+static void begin_life(model *m, model_kind kind) {
+    begin(m, kind, life, sizeof life / sizeof life[0]);
 }
 
 static void what_was_acknowledged_is_on_the_disk(void **state) {
@@ -370,10 +377,27 @@ static void what_was_acknowledged_is_on_the_disk(void **state) {
     states = 0;
     for (int kind = MODEL_DOCUMENTS; kind <= MODEL_TYPED; kind++) {
         model m;
-        begin(&m, (model_kind)kind);
+        begin_life(&m, (model_kind)kind);
         lose_power_from(0);
         model_free(&m);
     }
+    print_message("%zu states\n", states);
+    where[0] = '\0';
+}
+
+/* Its room is behind it, and what it fills itself is no room. */
+static void a_change_larger_than_its_room_is_there_or_not(void **state) {
+    (void)state;
+    static const step steps[] = {ADD, ADD_MANY, ADD};
+    enum { ADDED = 2, ADDED_MANY };
+    model m;
+    states = 0;
+    begin(&m, MODEL_DOCUMENTS, steps, sizeof steps / sizeof steps[0]);
+    briefly = true;
+    lose_power_from(history[ADDED].point);
+    briefly = false;
+    assert_true(history[ADDED_MANY].point - history[ADDED].point > 65536 / 512);
+    model_free(&m);
     print_message("%zu states\n", states);
     where[0] = '\0';
 }
@@ -402,7 +426,7 @@ static void what_a_killed_process_left_is_flushed_first(void **state) {
     (void)state;
     model m;
     states = 0;
-    begin(&m, MODEL_PLAIN);
+    begin_life(&m, MODEL_PLAIN);
     briefly = true;
     for (size_t point = recorded.count; point-- > 0;)
         if (!is_writing_on(point))
@@ -444,7 +468,7 @@ static void threads_that_share_a_flush_lose_no_more(void **state) {
     (void)state;
     model m;
     states = 0;
-    begin(&m, MODEL_DOCUMENTS);
+    begin_life(&m, MODEL_DOCUMENTS);
     recording = true;
     other.store = model_open(&m, path, NPV_DURABILITY_DISK);
     const size_t point = recorded.count;
@@ -500,6 +524,7 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_was_acknowledged_is_on_the_disk, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_change_larger_than_its_room_is_there_or_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_a_killed_process_left_is_flushed_first, set_up, tear_down),
         cmocka_unit_test_setup_teardown(threads_that_share_a_flush_lose_no_more, set_up, tear_down),
     };
