@@ -146,7 +146,8 @@ static void assert_no_field(npv_columns *columns, const npv_column_source *sourc
 
 static void test_a_schema_has_only_its_fields(void **state) {
     (void)state;
-    const npv_field fields[] = {{"year", "i4"}, {"publication date", "M8[D]"}};
+    const npv_field fields[] = {
+        {"year", "i4"}, {"publication date", "M8[D]"}, {"a.b", "i1"}, {"tags[0].\"x y\"", "i1"}};
     npv_record_schema schema;
     assert_int_equal(npv_schema_declare(fields, COUNT(fields), &schema, NULL), NPV_OK);
     const npv_array records = NPV_ARRAY_EMPTY;
@@ -159,6 +160,10 @@ static void test_a_schema_has_only_its_fields(void **state) {
     assert_no_field(&columns, &source, "year.x", "there is no field year.x");
     assert_no_field(&columns, &source, "yaer.x", "there is no field yaer.x");
     assert_no_field(&columns, &source, "[0]", "there is no field [0]");
+    assert_no_field(&columns, &source, "a.b", "there is no field a.b: did you mean \"a.b\"?");
+    assert_no_field(&columns, &source, "a.c", "there is no field a.c");
+    assert_no_field(&columns, &source, "tags[0].\"x y\"",
+                    "there is no field tags[0].\"x y\": did you mean \"tags[0].\"\"x y\"\"\"?");
     npv_schema_free(&schema);
 }
 
@@ -313,6 +318,7 @@ static void test_the_field_that_was_meant_is_suggested(void **state) {
     append_json(&documents, "{\"year\": 1, \"authors\": {\"name\": \"x\", \"a long name\": 2}, \"z\": \"citation\"}");
     append_json(&documents, "{\"" LONG "\": 1}");
     append_json(&documents, "{\"citations\": 1, \"tags\": [{\"label\": 1}], \"citatioms_xx\": 3}");
+    append_json(&documents, "{\"much\": {\"a.b\": 1, \"q\": {}}, \"o.p\": 2, \"n[0]\": 3}");
     static const struct {
         const char *path, *meant;
     } cases[] = {
@@ -333,6 +339,10 @@ static void test_the_field_that_was_meant_is_suggested(void **state) {
         {"[3]", NULL},
         {"\"\"", "z"},
         {"name", NULL},
+        {"much.a.b", "much.\"a.b\""},
+        {"o.p", "\"o.p\""},
+        {"n[0]", "\"n[0]\""},
+        {"much.q.a.b", NULL},
         {LONG, NULL},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {

@@ -107,6 +107,7 @@ typedef struct suggestion {
     const npv_path *path;
     size_t step;
     size_t edits;
+    bool is_end; /* the name is all that the path spells from there on */
     unsigned char name[MAX_NAME];
     size_t name_size; /* 0: none */
 } suggestion;
@@ -129,16 +130,31 @@ static size_t count_edits(npv_bytes a, npv_bytes b) {
     return row[b.size];
 }
 
+/* Is `name` what the steps from this one on spell? So a.b and x[0] are written where "a.b" and "x[0]" are meant. */
+static bool is_spelled(const npv_path *path, size_t step, npv_bytes name) {
+    if (memchr(name.data, '.', name.size) == NULL && memchr(name.data, '[', name.size) == NULL)
+        return false;
+    npv_path rest = {.count = path->count - step};
+    memcpy(rest.steps, path->steps + step, rest.count * sizeof *rest.steps);
+    npv_buffer text = {NULL, 0, 0};
+    const bool is = npv_path_write(&rest, &text, NULL) == NPV_OK && text.size == name.size &&
+                    memcmp(text.data, name.data, name.size) == 0;
+    free(text.data);
+    return is;
+}
+
 /* Could `name` have been meant by a step of the path? */
 static void consider(suggestion *nearest, size_t step, npv_bytes name) {
     const npv_bytes key = nearest->path->steps[step].key;
     if (key.data == NULL || key.size > MAX_NAME || name.size == 0 || name.size > MAX_NAME)
         return;
-    const size_t edits = count_edits(key, name);
+    const bool is_end = is_spelled(nearest->path, step, name);
+    const size_t edits = is_end ? 0 : count_edits(key, name);
     if (edits > 1 + key.size / 4 || (nearest->name_size > 0 && edits >= nearest->edits))
         return;
     nearest->step = step;
     nearest->edits = edits;
+    nearest->is_end = is_end;
     nearest->name_size = name.size;
     memcpy(nearest->name, name.data, name.size);
 }
@@ -167,6 +183,7 @@ static void consider_documents(suggestion *nearest, const npv_documents *documen
 static bool show(const suggestion *nearest, char shown[NPV_SHOWN]) {
     npv_path path = *nearest->path;
     path.steps[nearest->step].key = (npv_bytes){nearest->name, nearest->name_size};
+    path.count = nearest->is_end ? nearest->step + 1 : path.count;
     npv_buffer text = {NULL, 0, 0};
     const bool written = npv_path_write(&path, &text, NULL) == NPV_OK;
     if (written)
@@ -176,9 +193,10 @@ static bool show(const suggestion *nearest, char shown[NPV_SHOWN]) {
 }
 
 static void consider_fields(suggestion *nearest, const npv_record_schema *schema) {
-    for (size_t i = 0; nearest->path->count == 1 && i < schema->field_count; i++) {
-        const char *const name = schema->fields[i].name;
-        consider(nearest, 0, (npv_bytes){(const unsigned char *)name, strlen(name)});
+    for (size_t i = 0; i < schema->field_count; i++) {
+        const npv_bytes name = {(const unsigned char *)schema->fields[i].name, strlen(schema->fields[i].name)};
+        if (nearest->path->count == 1 || is_spelled(nearest->path, 0, name))
+            consider(nearest, 0, name);
     }
 }
 
