@@ -11,7 +11,8 @@ class VectorHit(Generic[T]):
     """A row that a search found.
 
     index: the row's number. value: its score, or for Euclidean searches its distance. metadata: the row's own object,
-    not a copy of it. Hits are equal, and have a hash, as these three are and have.
+    not a copy of it; where the store has a schema, a copy of the row's record. Hits are equal, and have a hash, as
+    these three are and have.
     """
 
     index: int

@@ -5,12 +5,13 @@ that a hit has the very object that was added. Those of a file that was opened a
 """
 
 import ast
+import contextlib
 import io
 import os
 import pickle
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import compress
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ from . import _archive, _npvec, _typed
 _UNREAD = _npvec.UNREAD
 _DOCUMENTS = 1  # a kind of metadata, in npvec.h
 _BLOCK = 1024  # rows whose metadata is read at once, where all is wanted
+_MOST_REPLACED = 4096  # rows of which is known when they were replaced last
+_INFINITY = float("inf")
 # Without it, an object must not leave an array of which another thread may just be reading it.
 _GIL = getattr(sys, "_is_gil_enabled", lambda: True)()
 
@@ -46,8 +49,19 @@ def _dumps(payload: Any) -> bytes:
     return pickle.dumps(payload, 4)
 
 
-class Deleted(IndexError):
-    """The row was deleted, perhaps by another thread since it was found."""
+class Changed(IndexError):
+    """Rows were deleted, or replaced, by another thread since they were found."""
+
+
+@contextlib.contextmanager
+def found_by(ids: list[str] | None) -> Iterator[None]:
+    """Around what is done with the rows of these ids: they may have been deleted since these were looked up."""
+    try:
+        yield
+    except IndexError as error:
+        if ids is None:
+            raise
+        raise Changed(*error.args) from None
 
 
 def _dtype_of_descr(descr: str) -> np.dtype[Any]:
@@ -65,17 +79,23 @@ class Rows:
     Encoding documents takes longer than all else in adding rows, and serves filters and files alone. So plain data is
     only copied at first (`_waiting`), and encoded when the first filter or a file asks. From the first filter on it is
     encoded at once: searches by other threads must not see rows without their documents.
+
+    Who reads without the lock of writers reads a row in parts: a search finds it, then its metadata is looked up. So
+    readers compare `epoch`, which says whether row numbers were others meanwhile, and ask `replaced` about their rows.
     """
 
     __slots__ = (
+        "_all_replaced",
         "_objects_lock",
         "_records",
+        "_replaced",
+        "_replacing",
         "_unread",
         "_waiting",
+        "changes",
         "dead",
         "dtype",
         "durable",
-        "end",
         "epoch",
         "filtered",
         "follows",
@@ -83,6 +103,7 @@ class Rows:
         "objects",
         "trusted",
         "typed",
+        "whole",
     )
 
     def __init__(
@@ -101,18 +122,30 @@ class Rows:
         self.follows = False  # the library may catch up with the file: all changes and objects are those of the file
         self.typed = descr is not None
         self.dtype = np.dtype(dtype or object) if descr is None else _dtype_of_descr(descr)
-        count, self.end = handle.size()
+        # Can the library have all of the metadata? Not fields that are objects.
+        self.whole = self.typed or self.dtype == object
+        count, end = handle.size()
         # Row numbers change when deleted rows are dropped: odd while that is being done. For good where others follow.
         self.epoch = 0
+        # One more when rows are going to be replaced, and again when that is done: odd meanwhile.
+        self.changes = 0
+        self._replaced: dict[int, float] = {}  # of rows that were replaced, `changes` after that; infinity until then
+        self._all_replaced: float = 0  # the same of all rows that are not there
+        self._replacing = 0  # the thread that replaces rows; to pickle metadata it may run what searches the store
         # Others than these may have been deleted by whoever wrote the journal.
-        self.dead: set[int] = set() if count == self.end else _missing(handle, self.end)
+        self.dead: set[int] = set() if count == end else _missing(handle, end)
         # None: the library has them all. Else with room for more rows behind `end`; locked, as its views are.
-        self.objects: npt.NDArray[Any] | None = None if self.typed else np.full(self.end, _UNREAD, self.dtype)
+        self.objects: npt.NDArray[Any] | None = None if self.typed else np.full(end, _UNREAD, self.dtype)
         if self.objects is not None:
             self.objects.flags.writeable = False
         self._objects_lock = threading.Lock()
-        self._unread = self.end > 0 and not self.typed
+        self._unread = end > 0 and not self.typed
         self._records: npt.NDArray[Any] = np.empty(0, self.dtype)
+
+    @property
+    def end(self) -> int:
+        """Row numbers are below. As the library says: whoever finds a row there must find it here, too."""
+        return self.handle.size()[1]
 
     # ------------------------------------------------------------------------------------------------------------ views
 
@@ -145,11 +178,13 @@ class Rows:
     def metadata(self) -> npt.NDArray[Any]:
         if self.objects is None:
             return self.records()
-        end = self.end
+        epoch, end = self.epoch, self.end
         if self._unread:
             for first in range(0, end, _BLOCK):
                 self._read_block(range(first, min(first + _BLOCK, end)))
-            self._unread = False
+            with self._objects_lock:
+                self._check_epoch(epoch)
+                self._unread = False
         view = self.objects[:end]
         view.flags.writeable = False
         return view
@@ -157,6 +192,7 @@ class Rows:
     def _read_block(self, block: range) -> None:
         """Reads what has not been read of these rows. Pickles without a memo, put together, make one of a list."""
         assert self.objects is not None
+        epoch = self.epoch
         rows = [row for row in block if self.objects[row] is _UNREAD]
         if self.handle.has_objects():
             made = [_unless_deleted(self._made, row) for row in rows]
@@ -165,6 +201,7 @@ class Rows:
             data = b"".join(b"N" if each is None else each[2:-1] for each in pickles)
             made = _Documents(io.BytesIO(b"\x80\x04](" + data + b"e.")).load() if rows else []
         with self._objects_lock:
+            self._check_epoch(epoch)
             unread = [self.objects[row] is _UNREAD for row in rows]
             self._store(compress(rows, unread), compress(made, unread))
 
@@ -172,13 +209,13 @@ class Rows:
         try:
             return self.handle.object(row)
         except IndexError as error:
-            raise Deleted(*error.args) from None
+            raise Changed(*error.args) from None
 
     def _pickle(self, row: int) -> bytes | None:
         try:
             return self.handle.pickle(row)
         except IndexError as error:
-            raise Deleted(*error.args) from None
+            raise Changed(*error.args) from None
 
     def _made(self, row: int) -> Any:
         """What the library has of a row, as an object."""
@@ -197,18 +234,34 @@ class Rows:
             )
 
     def read(self, row: int) -> Any:
-        """The metadata of a row: as it was added, or as the file has it."""
+        """The metadata of a row: as it was added, or as the file has it; of records a copy, which stays what it is."""
         if self.objects is None:
             records = self._records
-            return records[row] if row < len(records) else self.records()[row]
+            return _copied(records if row < len(records) else self.records(), row)
+        epoch = self.epoch
         found = self.objects[row]
         if found is not _UNREAD:
-            return found
+            return found if self.whole else _copied(self.objects, row)
         made = self._made(row)
         with self._objects_lock:
+            self._check_epoch(epoch)
             if self.objects[row] is _UNREAD:
                 self._store([row], [made])
             return self.objects[row]
+
+    def vector(self, row: int) -> npt.NDArray[np.float32]:
+        """A copy."""
+        try:
+            return np.frombuffer(self.handle.vector(row), np.float32)
+        except IndexError as error:
+            raise Changed(*error.args) from None
+
+    def replaced(self, rows: Iterable[int], since: int) -> bool:
+        """Was one of the rows replaced, or is it being, since `changes` were so many?"""
+        if (self.changes == since and since % 2 == 0) or self._replacing == threading.get_ident():
+            return False
+        replaced = self._replaced  # the first to be looked at: it is emptied after the other was set
+        return self._all_replaced > since or any(replaced.get(row, 0) > since for row in rows)
 
     # ----------------------------------------------------------------------------------------------------------- writes
 
@@ -225,27 +278,28 @@ class Rows:
         finally:
             objects.flags.writeable = False
 
-    def _append(self, payloads: Sequence[Any]) -> None:
-        """Behind `end`, where there is room."""
-        objects = self.objects
-        assert objects is not None
-        if self.dtype != object:
-            self._store(range(self.end, self.end + len(payloads)), payloads)
-            return
-        objects.flags.writeable = True
-        try:  # each of them is one object, also if it is a sequence
-            objects[self.end : self.end + len(payloads)] = np.fromiter(payloads, object, len(payloads))
-        finally:
-            objects.flags.writeable = False
-
-    def _reserve(self, rows: int) -> None:
-        """Room for so many rows; views keep what they show."""
+    def _append(self, end: int, payloads: Sequence[Any]) -> None:
+        """Behind the last row, before the library has the new ones: so whoever finds them finds these, too."""
         assert self.objects is not None
-        if rows <= len(self.objects):
+        self._reserve(end, len(payloads))
+        with self._objects_lock:
+            if self.dtype != object:
+                self._store(range(end, end + len(payloads)), payloads)
+                return
+            self.objects.flags.writeable = True
+            try:  # each of them is one object, also if it is a sequence
+                self.objects[end : end + len(payloads)] = np.fromiter(payloads, object, len(payloads))
+            finally:
+                self.objects.flags.writeable = False
+
+    def _reserve(self, end: int, count: int) -> None:
+        """Room for more rows; views keep what they show."""
+        assert self.objects is not None
+        if end + count <= len(self.objects):
             return
         with self._objects_lock:
-            grown = np.empty(max(rows, 2 * len(self.objects)), self.dtype)
-            grown[: self.end] = self.objects[: self.end]
+            grown = np.empty(max(end + count, 2 * len(self.objects)), self.dtype)
+            grown[:end] = self.objects[:end]
             grown.flags.writeable = False
             self.objects = grown
 
@@ -278,20 +332,20 @@ class Rows:
         count = len(vectors)
         self.follows = False
         documents, records = self._arguments(payloads, count)
+        end = self.end
         if self.objects is not None:
-            # Before the library has the rows, so that whoever finds them finds these, too.
-            objects = self._objects_of(payloads, count)
-            self._reserve(self.end + count)
-            with self._objects_lock:
-                self._append(objects)
+            self._append(end, self._objects_of(payloads, count))
         waiting = None if self.filtered or self.typed or documents is None else _npvec.snapshot(documents)
-        if waiting is not None:
-            documents = None
         fields = None if records is None else records.view(np.uint8)
-        self.handle.add(vectors, documents, ids, fields, self._pickler())
-        if waiting is not None:
-            self._waiting.append((self.end, waiting))
-        self.end += count
+        try:
+            if waiting is not None:
+                documents = None
+                self._waiting.append((end, waiting))
+            self.handle.add(vectors, documents, ids, fields, self._pickler())
+        except BaseException:  # an interrupt may come when the rows are in
+            if self.end == end:
+                self._waiting = [each for each in self._waiting if each[0] < end]
+            raise
 
     def encode(self) -> None:
         """Gives the library the documents that wait."""
@@ -311,33 +365,64 @@ class Rows:
         self.follows = False
         self.encode()
         documents, records = self._arguments(payloads, count)
-        made = () if self.objects is None else self._objects_of(payloads, count)
-        replaced = None  # kept until the lock is free: finalizers may use the store
-        if self.objects is not None:
-            self._reserve(self.end + count)
-            with self._objects_lock:
-                waiting = _UNREAD if self.dtype.names is None else None
-                self._store(range(self.end, self.end + count), [waiting] * count)
+        made = None if self.objects is None else self._objects_of(payloads, count)
+        places, rows = np.empty(count, np.int64), np.empty(count, np.int64)
+        rows.fill(-1)
+        self.handle.places(ids, places)
+        there = places >= 0
+        changed = places[there].tolist()
+        if made is not None and len(changed) < count:
+            self._append(self.end, list(compress(made, ~there)))
+            made = list(compress(made, there))
         fields = None if records is None else records.view(np.uint8)
-        found = self.handle.upsert(vectors, documents, ids, fields, self._pickler())
-        rows = np.frombuffer(found, np.int64)
-        if self.objects is not None:
-            with self._objects_lock:
-                replaced = self.objects[rows]
-                replaces = not _GIL and min(rows, default=self.end) < self.end
-                objects = self.objects.copy() if replaces else self.objects
-                self._store(rows.tolist(), made, objects)
-                self.objects = objects
-        self.end = self.handle.size()[1]
-        del replaced
+        before = None  # kept until the lock is free: finalizers may use the store
+        try:
+            self._begin_to_replace(changed)
+            self.handle.upsert(vectors, documents, ids, fields, self._pickler(), rows)
+        finally:  # an interrupt may come when it is done
+            if made is not None and changed and rows[0] >= 0:
+                before = self._replace_objects(changed, made)
+            self._end_to_replace(changed)
+        del before
         return rows
+
+    def _replace_objects(self, rows: list[int], payloads: Sequence[Any]) -> list[Any]:
+        """Returns those that were there."""
+        assert self.objects is not None
+        with self._objects_lock:
+            before = [self.objects[row] for row in rows]
+            objects = self.objects if _GIL else self.objects.copy()
+            self._store(rows, payloads, objects)
+            self.objects = objects
+        return before
+
+    def _begin_to_replace(self, rows: list[int]) -> None:
+        self._replacing = threading.get_ident()
+        if len(self._replaced) + len(rows) > _MOST_REPLACED:
+            self._all_replaced = _INFINITY
+            self._replaced = {}
+        else:
+            self._replaced.update(dict.fromkeys(rows, _INFINITY))
+        self.changes |= 1
+
+    def _end_to_replace(self, rows: list[int]) -> None:
+        self.changes += self.changes % 2
+        if self._all_replaced == _INFINITY:
+            self._all_replaced = self.changes
+        else:
+            self._replaced.update(dict.fromkeys(rows, self.changes))
+        self._replacing = 0
 
     def delete(self, rows: npt.NDArray[np.int64]) -> None:
         if len(rows) > 0:
             self.follows = False
             self.encode()
-            self.handle.delete(rows, None, None)
-            self.dead.update(rows.tolist())
+            before = self.handle.size()[0]
+            try:
+                self.handle.delete(rows, None, None)
+            finally:  # an interrupt may come when it is done
+                if self.handle.size()[0] < before:
+                    self.dead.update(rows.tolist())
 
     def renewed(self) -> "Rows":
         """The rows as the library has them by now, to take the place of these, which go out of use."""
@@ -350,23 +435,16 @@ class Rows:
     def _live(self) -> npt.NDArray[np.int64]:
         return np.setdiff1d(np.arange(self.end), np.fromiter(self.dead, np.int64, len(self.dead)))
 
-    def forget_dead(self) -> None:
+    def _forget_dead(self, live: npt.NDArray[np.int64]) -> None:
         """After the library closed the gaps."""
-        live = self._live()
         if self.objects is not None:
             kept = self.objects[live]
             kept.flags.writeable = False
             self.objects = kept
-        self.end = len(live)
         self.dead = set()
         self._records = np.empty(0, self.dtype)
 
     # ------------------------------------------------------------------------------------------------------------ files
-
-    @property
-    def whole(self) -> bool:
-        """Can the library have all of the metadata? Not fields that are objects."""
-        return self.typed or self.dtype == object
 
     def _holds(self, row: int, payload: Any) -> bool:
         """Does the library have all of this object?"""
@@ -394,13 +472,15 @@ class Rows:
     def save(self, path: Path, compressed: bool) -> None:
         """Has the library write what it has. Rows get other numbers if some were deleted."""
         moves = len(self.dead) > 0
-        self.epoch += moves
+        end, live = self.end, self._live() if moves else None
+        with self._objects_lock:  # whoever is about to store what he has read, stores it before or not at all
+            self.epoch += moves
         try:
             self.handle.save(os.fsencode(path), compressed)
             self.follows = not self.durable
-            if moves:
-                self.forget_dead()
-        finally:
+        finally:  # an interrupt may come when it is done
+            if live is not None and self.end < end:
+                self._forget_dead(live)
             self.epoch += moves
 
     def archive(self, dimensions: int, normalize: bool) -> _archive.Archive:
@@ -415,8 +495,25 @@ class Rows:
 def _unless_deleted(read: Callable[[int], Any], row: int) -> Any:
     try:
         return read(row)
-    except Deleted:
+    except Changed:
         return None
+
+
+def _copied(records: npt.NDArray[Any], row: int) -> Any:
+    """A record that nobody can write to, as those in the array."""
+    copy = records[row : row + 1].copy()
+    copy.flags.writeable = False
+    return copy[0]
+
+
+class Copies:
+    """In the place of rows whose metadata are records with objects, where hits are made: has no objects to hand out."""
+
+    __slots__ = ("objects", "read")
+
+    def __init__(self, rows: Rows) -> None:
+        self.objects = None
+        self.read = rows.read
 
 
 class _Closed:

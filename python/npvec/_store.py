@@ -39,7 +39,8 @@ class VectorStore(Generic[T]):
 
     Metadata is any Python object, and hits have the object itself. Dicts can be filtered by their fields with `where`,
     as they were when they were added; with `metadata_schema` metadata is a NumPy structured array. All methods may be
-    called by several threads at once; those that search or save leave the interpreter to others meanwhile.
+    called by several threads at once; those that search or save leave the interpreter to others meanwhile. A hit, and
+    what `get` returns, is a row as it was at one moment; what views show goes on changing.
 
     Selections. These arguments of many methods say which rows; more than one: rows for which all hold.
 
@@ -190,7 +191,8 @@ class VectorStore(Generic[T]):
         return self._rows.handle.size()[0]
 
     def __repr__(self) -> str:
-        rows = "closed" if self._rows is _rows.CLOSED else len(self)
+        found = self._rows
+        rows = "closed" if found is _rows.CLOSED else found.handle.size()[0]
         return f"VectorStore(dimensions={self._dimensions}, normalize={self._normalize}, rows={rows})"
 
     def __getstate__(self) -> dict[str, Any]:
@@ -200,8 +202,10 @@ class VectorStore(Generic[T]):
         """
         with self._lock:
             archive = self._rows.archive(self._dimensions, self._normalize)
+            # Not views, which go on to change before they are copied or written.
+            vectors, metadata = archive.vectors.copy(), archive.metadata.copy()
             return {
-                "archive": tuple(archive),
+                "archive": (vectors, metadata, *archive[2:]),
                 "path": self._file_path,
                 "allow_pickle": self._allow_pickle,
                 "threads": self._threads,
@@ -298,13 +302,17 @@ class VectorStore(Generic[T]):
         """Deletes the selected rows and returns how many. Others keep their numbers until `save`."""
         if ids is None and where is None and within_rows is None:
             raise ValueError("delete: expected ids, where or within_rows; clear() removes all rows")
+        selection = self._selection(where, params, ids, within_rows)  # runs code of the caller, as in _payloads
         with self._lock:
-            rows = self.select(where, params=params, ids=ids, within_rows=within_rows)
+            rows = self._rows
+            if where is not None:
+                self._prepare_to_filter(rows)
+            numbers = np.frombuffer(rows.handle.select(*selection, None, False, 0, None), np.int64)
             try:
-                self._rows.delete(rows)
+                rows.delete(numbers)
             except OSError as error:
                 raise self._not_durable(error) from None
-        return len(rows)
+        return len(numbers)
 
     def clear(self) -> None:
         """Removes all rows. Views keep theirs, and the file is unchanged until `save`; both only without durability."""
@@ -338,32 +346,37 @@ class VectorStore(Generic[T]):
 
         def read(rows: _rows.Rows) -> tuple[npt.NDArray[np.float32], T] | None:
             row = number if text is None else rows.handle.find(text)
-            if row is None or not 0 <= row < rows.end or row in rows.dead:
+            if row is None or not 0 <= row < rows.end:
                 return None
-            found = rows.read(row)
+            changes = rows.changes
+            try:
+                found, vector = rows.read(row), rows.vector(row)
+            except _rows.Changed:
+                return None  # it was deleted
+            if rows.replaced([row], changes):
+                raise _rows.Changed
             names = rows.dtype.names
             metadata: Any = found if names is None else {name: found[name] for name in names}
-            return rows.vectors(self._dimensions)[row].copy(), metadata
+            return vector, metadata
 
         return self._steady(read)
 
     def _steady(self, read: Callable[[_rows.Rows], R]) -> R:
         """What it reads of rows that stay what they are meanwhile: saving, refreshing and clearing renumber them."""
-        while True:
-            rows = self._rows
-            epoch = rows.epoch
-            try:
-                found = read(rows)
-            except _rows.Deleted:
-                pass
-            except IndexError:
-                if rows.epoch == epoch and epoch % 2 == 0:
-                    raise
-            else:
-                if rows.epoch == epoch and epoch % 2 == 0:
-                    return found
-            with self._lock:  # until that is done
-                pass
+        rows = self._rows
+        epoch = rows.epoch
+        try:
+            found = read(rows)
+        except _rows.Changed:
+            pass
+        except IndexError:
+            if rows.epoch == epoch and epoch % 2 == 0:
+                raise
+        else:
+            if rows.epoch == epoch and epoch % 2 == 0:
+                return found
+        with self._lock:  # nobody changes them now
+            return self._steady(read)
 
     def row_of(self, id: Id) -> int | None:
         """The number of the row with this id. None: there is none."""
@@ -476,28 +489,44 @@ class VectorStore(Generic[T]):
         condition = None if where is None else _inputs.condition(where, params)
         texts = None if ids is None else _inputs.id_list(ids)
         chosen = None if within_rows is None else _inputs.row_numbers(within_rows)
-        while True:
-            rows = self._rows
-            epoch = rows.epoch
-            if condition is not None and not rows.filtered:
-                self._prepare_to_filter(rows)
-            selected = chosen if texts is None else self._numbers(rows, chosen, texts)
-            try:
-                found = rows.handle.search(query, k, metric, limit, selected, condition, rows, hit)
-            except _rows.Deleted:
-                found = None
-            except IndexError:
-                if rows.epoch == epoch and epoch % 2 == 0:
-                    _inputs.check_unique(selected)
-                    raise
-                found = None
-            if found is NotImplemented:
-                query = _inputs.vector(query, self._dimensions)
-            elif found is not None and rows.epoch == epoch and epoch % 2 == 0:
+        return self._find(query, k, metric, limit, chosen, texts, condition, hit)
+
+    def _find(
+        self,
+        query: Any,
+        k: int,
+        metric: int,
+        limit: float,
+        chosen: npt.NDArray[np.int64] | None,
+        texts: list[str] | None,
+        condition: _npvec.Filter | None,
+        hit: type[Any] | None,
+    ) -> Any:
+        rows = self._rows
+        epoch, changes = rows.epoch, rows.changes
+        if condition is not None and not rows.filtered:
+            self._prepare_to_filter(rows)
+        maker = rows if rows.whole else _rows.Copies(rows)
+        selected = chosen if texts is None else self._numbers(rows, chosen, texts)
+        found = None
+        try:
+            found = rows.handle.search(query, k, metric, limit, selected, condition, maker, hit)
+        except _rows.Changed:
+            pass
+        except IndexError:
+            if texts is None and rows.epoch == epoch and epoch % 2 == 0:
+                _inputs.check_unique(selected)
+                raise
+        if found is NotImplemented:
+            query = _inputs.vector(query, self._dimensions)
+            return self._find(query, k, metric, limit, chosen, texts, condition, hit)
+        if found is not None and rows.epoch == epoch and epoch % 2 == 0:
+            if rows.changes == changes and changes % 2 == 0:
                 return found
-            else:  # rows were deleted or have got other numbers meanwhile
-                with self._lock:
-                    pass
+            if not rows.replaced([each[0] if hit is None else each.index for each in found], changes):
+                return found
+        with self._lock:  # nobody changes them now
+            return self._find(query, k, metric, limit, chosen, texts, condition, hit)
 
     def _prepare_to_filter(self, rows: _rows.Rows) -> None:
         if not rows.filtered:
@@ -559,7 +588,8 @@ class VectorStore(Generic[T]):
             selected = chosen if texts is None else self._numbers(rows, chosen, texts)
             found = np.empty((len(array), k), np.int64), np.empty((len(array), k), np.float64)
             if k > 0:
-                rows.handle.search_batch(array, k, number, limit, selected, condition, *found)
+                with _rows.found_by(texts):
+                    rows.handle.search_batch(array, k, number, limit, selected, condition, *found)
             return found
 
         return self._steady(run)
@@ -579,13 +609,17 @@ class VectorStore(Generic[T]):
     ) -> dict[str, str | int | float]:
         """Runs a search (`query` may be several) and says what it did: the plan, rows and bytes read, seconds."""
         array, number, limit = self._batch(np.atleast_2d(_inputs.floats(query, "query")), metric, min_value, max_value)
-        rows = self._rows
-        chosen = None if within_rows is None else _inputs.row_numbers(within_rows)
-        selected = chosen if ids is None else self._numbers(rows, chosen, _inputs.id_list(ids))
-        condition = None if where is None else _inputs.condition(where, params)
-        if condition is not None:
-            self._prepare_to_filter(rows)
-        return rows.handle.explain(array, _inputs.positive(top_k, "top_k"), number, limit, selected, condition)
+        wanted = _inputs.positive(top_k, "top_k")
+        chosen, texts, condition = self._selection(where, params, ids, within_rows)
+
+        def run(rows: _rows.Rows) -> dict[str, str | int | float]:
+            if condition is not None:
+                self._prepare_to_filter(rows)
+            selected = chosen if texts is None else self._numbers(rows, chosen, texts)
+            with _rows.found_by(texts):
+                return rows.handle.explain(array, wanted, number, limit, selected, condition)
+
+        return self._steady(run)
 
     # ------------------------------------------------------------------------------------------------------- selections
 

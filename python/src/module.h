@@ -123,6 +123,7 @@ PyObject *snapshot(PyObject *module, PyObject *objects);
 
 PyObject *store_add(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 PyObject *store_upsert(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *store_places(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 PyObject *store_set_documents(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 PyObject *store_delete(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 PyObject *store_count(PyObject *self, PyObject *const *arguments, Py_ssize_t count);

@@ -65,29 +65,55 @@ end:
     return result;
 }
 
-/* upsert(vectors, documents, ids, records, pickler) -> rows as int64 in a bytearray */
+/* upsert(vectors, documents, ids, records, pickler, rows to fill (int64)); these are filled when it has been done */
 PyObject *store_upsert(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
     npv_store *const store = store_of(self)->store;
     batch_argument argument;
-    PyObject *rows = NULL;
+    Py_buffer rows = {0};
+    PyObject *result = NULL;
     npv_error error;
     npv_status status;
-    if (!check_count("upsert", 5, count))
+    if (!check_count("upsert", 6, count))
         return NULL;
-    if (!read_batch(store_of(self), arguments, &argument))
+    if (!read_batch(store_of(self), arguments, &argument) ||
+        !buffer_read(arguments[5], 'q', (Py_ssize_t)(argument.batch.count * sizeof(uint64_t)), true, &rows))
         goto end;
-    rows = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)(argument.batch.count * sizeof(uint64_t)));
-    if (rows == NULL)
-        goto end;
-    uint64_t *const numbers = (uint64_t *)(void *)PyByteArray_AsString(rows);
-    Py_BEGIN_ALLOW_THREADS status = npv_upsert(store, &argument.batch, numbers, NULL, &error);
-    Py_END_ALLOW_THREADS if (status != NPV_OK) {
-        raise_error(state_of(self), &error);
-        Py_CLEAR(rows);
-    }
+    Py_BEGIN_ALLOW_THREADS status = npv_upsert(store, &argument.batch, rows.buf, NULL, &error);
+    Py_END_ALLOW_THREADS result = status == NPV_OK ? Py_NewRef(Py_None) : raise_error(state_of(self), &error);
 end:
+    if (rows.obj != NULL)
+        PyBuffer_Release(&rows);
     free_batch(&argument);
-    return rows;
+    return result;
+}
+
+/* places(ids, rows to fill (int64)): the rows with these ids, -1 where there is none */
+PyObject *store_places(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
+    npv_store *const store = store_of(self)->store;
+    text_list ids = {0};
+    Py_buffer rows = {0};
+    PyObject *result = NULL;
+    npv_error error;
+    npv_status status = NPV_OK;
+    if (!check_count("places", 2, count))
+        return NULL;
+    if (!texts_read(arguments[0], false, &ids) ||
+        !buffer_read(arguments[1], 'q', (Py_ssize_t)(ids.count * sizeof(uint64_t)), true, &rows))
+        goto end;
+    uint64_t *const places = rows.buf;
+    Py_BEGIN_ALLOW_THREADS for (size_t i = 0; i < ids.count && status == NPV_OK; i++) {
+        status = npv_find(store, ids.text[i], &places[i], &error);
+        if (status == NPV_E_NOT_FOUND) {
+            places[i] = UINT64_MAX;
+            status = NPV_OK;
+        }
+    }
+    Py_END_ALLOW_THREADS result = status == NPV_OK ? Py_NewRef(Py_None) : raise_error(state_of(self), &error);
+end:
+    if (rows.obj != NULL)
+        PyBuffer_Release(&rows);
+    texts_free(&ids);
+    return result;
 }
 
 /* set_documents(rows as int64, as many documents, pickler) */

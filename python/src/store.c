@@ -233,6 +233,20 @@ static PyObject *records(PyObject *self, PyObject *rows) {
 
 /* ------------------------------------------------------------------------------------------------------- one row -- */
 
+/* vector(row) -> a copy, as a bytearray. Whoever replaces it meanwhile sees to it that the copy is thrown away. */
+static PyObject *vector(PyObject *self, PyObject *row) {
+    const store_object *const object = store_of(self);
+    const unsigned long long number = PyLong_AsUnsignedLongLong(row);
+    const float *found = NULL;
+    npv_error error;
+    npv_status status;
+    if (PyErr_Occurred() != NULL)
+        return NULL;
+    Py_BEGIN_ALLOW_THREADS status = npv_get_vector(object->store, number, &found, &error);
+    Py_END_ALLOW_THREADS if (status != NPV_OK) return raise_error(state_of(self), &error);
+    return PyByteArray_FromStringAndSize((const char *)found, (Py_ssize_t)(object->dimensions * sizeof *found));
+}
+
 /* document(row) -> JSON or None */
 static PyObject *document(PyObject *self, PyObject *row) {
     npv_store *const store = store_of(self)->store;
@@ -328,6 +342,7 @@ static PyMethodDef methods[] = {
     {"info", info, METH_NOARGS, NULL},
     {"size", size, METH_NOARGS, NULL},
     {"vectors", vectors, METH_O, NULL},
+    {"vector", vector, METH_O, NULL},
     {"descr", descr, METH_NOARGS, NULL},
     {"records", records, METH_O, NULL},
     {"document", document, METH_O, NULL},
@@ -338,6 +353,7 @@ static PyMethodDef methods[] = {
     {"id", id, METH_O, NULL},
     {"add", (PyCFunction)(void (*)(void))store_add, METH_FASTCALL, NULL},
     {"upsert", (PyCFunction)(void (*)(void))store_upsert, METH_FASTCALL, NULL},
+    {"places", (PyCFunction)(void (*)(void))store_places, METH_FASTCALL, NULL},
     {"set_documents", (PyCFunction)(void (*)(void))store_set_documents, METH_FASTCALL, NULL},
     {"delete", (PyCFunction)(void (*)(void))store_delete, METH_FASTCALL, NULL},
     {"count", (PyCFunction)(void (*)(void))store_count, METH_FASTCALL, NULL},
