@@ -20,6 +20,9 @@
 
 #define COARSEST 127
 
+/* High nibbles stand for 16 * high + MIDDLE - 128, both for 16 * high + low - 128. */
+#define MIDDLE 7.5
+
 /* The least float32 that is not below x. */
 static float at_least(double x) {
     const float rounded = (float)x;
@@ -154,8 +157,10 @@ void npv_bounder_prepare(const npv_request *request, const npv_codes *codes, con
     const double direction_length = sqrt(codes->direction_square);
     const residual beside = {query, codes->wide_direction, b, bounder->scale};
     const coarse_query rounded = round_query(&beside, dimensions, bounder->coarse);
-    /* High nibbles stand for 16 * high + 7.5 - 128, both for 16 * high + low - 128. */
-    bounder->terms4 = make_terms(&rounded, query_length, along, direction_length, 16, 7.5 - 128, 16 * 15);
+    bounder->step = rounded.step;
+    bounder->sum = rounded.sum;
+    bounder->length = rounded.length;
+    bounder->terms4 = make_terms(&rounded, query_length, along, direction_length, 16, MIDDLE - 128, 16 * 15);
     bounder->terms8 = make_terms(&rounded, query_length, along, direction_length, 1, -128, 255);
 }
 
@@ -204,6 +209,20 @@ float npv_bound_keys(const npv_request *request, const npv_bounder *bounder, int
     if (request->divide)
         return divide_bounds(headers->lengths, count, bounds);
     return largest;
+}
+
+void npv_sharpen_bounds(const npv_request *request, const npv_bounder *bounder, const npv_codes *codes,
+                        const int32_t *low_dots, size_t count, const npv_bounded_row *rows) {
+    const float *steps = npv_code_floats(&codes->step);
+    const float *errors4 = npv_code_floats(&codes->error4);
+    const float *errors8 = npv_code_floats(&codes->error8);
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t row = rows[i].row;
+        const double nearer = (double)steps[row] * bounder->step * (low_dots[i] - MIDDLE * bounder->sum);
+        const double change = nearer - bounder->length * ((double)errors4[row] - (double)errors8[row]);
+        const double bound = *rows[i].bound + (request->divide ? change / request->lengths[row] : change);
+        *rows[i].bound = bound < HUGE_VAL ? at_least(bound) : HUGE_VALF; /* also infinite less infinite */
+    }
 }
 
 static double bound_of_key(const npv_request *request, const npv_bounder *bounder, double key) {

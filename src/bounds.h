@@ -14,6 +14,9 @@ typedef struct npv_bounder {
     double query_square;    /* |q|^2, unscaled */
     npv_bound_terms terms4; /* for sums over the high plane alone */
     npv_bound_terms terms8; /* for 16 x the sum over the high plane + the sum over the low plane */
+    double step;            /* r, of one integer */
+    double sum;             /* of the integers */
+    double length;          /* |g| */
 } npv_bounder;
 
 /* Splits the prepared query along the codes' direction and rounds what is left to integers. O(dimensions). */
@@ -34,6 +37,16 @@ npv_headers npv_headers_from(const npv_request *request, const npv_codes *codes,
  */
 float npv_bound_keys(const npv_request *request, const npv_bounder *bounder, int bits, const npv_headers *headers,
                      size_t count, const int32_t *dots, float *bounds);
+
+/* A row that was picked out, and where its bound is. */
+typedef struct npv_bounded_row {
+    uint64_t row;
+    float *bound;
+} npv_bounded_row;
+
+/* Bounds from the high plane become those from whole codes, given the sums over the low plane alone. */
+void npv_sharpen_bounds(const npv_request *request, const npv_bounder *bounder, const npv_codes *codes,
+                        const int32_t *low_dots, size_t count, const npv_bounded_row *rows);
 
 /* The least bound that a row with this key, or a better one, can have. Not -infinity. */
 float npv_bound_of_key(const npv_request *request, const npv_bounder *bounder, double key);

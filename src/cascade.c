@@ -20,6 +20,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,9 +50,6 @@
 /* More survivors than this are worth sharing out. */
 #define SHARED_SURVIVORS 2048
 
-/* Blocks with survivors that one thread looks through sooner than all survivors are counted. */
-#define FEW_BLOCKS 256
-
 /*
  * Rows that are picked out are looked at in lots: what is needed of all of them is asked for before the first's turn.
  */
@@ -73,10 +71,12 @@
 typedef struct cascade_query {
     const double *prepared;
     npv_bounder bounder;
-    float *bounds;      /* one a row in blocks, up to whole ones; -infinity where none is, or none that is eligible */
-    float *maxima;      /* one a block */
-    float seed_floor;   /* the seeds of step 2 are the rows with bounds from here on, */
-    size_t seed_blocks; /* in so many blocks */
+    float *bounds;      /* one a row in blocks, up to whole ones; -infinity: no row, or none that may still be a hit */
+    float *maxima;      /* at least the largest of each block */
+    float threshold;    /* after step 2 */
+    uint64_t survivors; /* rows that reach it, but for seeds */
+    bool shared;        /* step 3 is shared out among all threads */
+    bool sharp;         /* bounds that reach the threshold are from whole codes */
     npv_topk *top;
     npv_cascade_cost *cost;
     npv_status status;
@@ -86,16 +86,15 @@ typedef struct cascade_query {
 /* Where a thread chooses the seeds of a query, and the likeliest of them, and what it reads vectors to. */
 typedef struct thread_room {
     float *maxima;
-    uint64_t *seeds;
-    float *seed_bounds;
+    npv_bounded_row *seeds;
     npv_candidate *likely;
     unsigned char *vector;
 } thread_room;
 
-/* What a thread that helps with one query's survivors finds. */
+/* What a thread that helps to refine one query finds. */
 typedef struct cascade_helper {
     npv_topk top;
-    npv_cascade_cost cost;
+    uint64_t scored;
 } cascade_helper;
 
 typedef struct cascade_job {
@@ -134,12 +133,13 @@ static void ask_for_header(const cascade_job *job, int bits, uint64_t row) {
     __builtin_prefetch(headers.columns.length);
 }
 
-/* What bound_whole_code reads. */
-static void ask_for_whole_code(const cascade_job *job, uint64_t row) {
+/* Asks for what is read next of a row that was picked out. */
+typedef void ask(const cascade_job *job, uint64_t row);
+
+static void ask_for_low_nibbles(const cascade_job *job, uint64_t row) {
     const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
-    ask_for(npv_plane_row(&job->codes->high, row, plane_bytes), plane_bytes);
     ask_for(npv_plane_row(&job->codes->low, row, plane_bytes), plane_bytes);
-    ask_for_header(job, 8, row);
+    __builtin_prefetch(npv_code_floats(&job->codes->error8) + row);
 }
 
 /* The queries that are bounded together: one, or a tile, whose integers lie one behind the other. */
@@ -241,15 +241,27 @@ static void bound_block(const cascade_job *job, cascade_query *queries, size_t c
         leave_out(&queries[i], number, eligible);
 }
 
+static size_t part_count(const cascade_job *job) {
+    return (job->blocks + job->part_blocks - 1) / job->part_blocks;
+}
+
+static npv_run blocks_of_part(const cascade_job *job, size_t part) {
+    const size_t first = part * job->part_blocks;
+    return (npv_run){first, job->blocks - first < job->part_blocks ? job->blocks - first : job->part_blocks};
+}
+
+static npv_run all_blocks(const cascade_job *job) {
+    return (npv_run){0, job->blocks};
+}
+
 static void bound_part(void *context, size_t part, unsigned worker) {
-    cascade_job *job = context;
-    const size_t begin = part * job->part_blocks;
-    const size_t end = job->blocks - begin < job->part_blocks ? job->blocks : begin + job->part_blocks;
+    const cascade_job *job = context;
+    const npv_run blocks = blocks_of_part(job, part);
     (void)worker;
     for (size_t query = 0; query < job->query_count;) {
         const size_t count = job->query_count - query < NPV_TILE ? job->query_count - query : NPV_TILE;
-        for (size_t block = begin; block < end; block++)
-            bound_block(job, job->queries + query, count, block);
+        for (size_t i = 0; i < blocks.count; i++)
+            bound_block(job, job->queries + query, count, blocks.first + i);
         query += count;
     }
 }
@@ -325,7 +337,8 @@ static void score_row(const cascade_job *job, const cascade_query *query, uint64
         npv_topk_offer(top, (npv_candidate){key, row});
 }
 
-static void ask_for_row(const npv_request *request, uint64_t row) {
+static void ask_for_vector(const cascade_job *job, uint64_t row) {
+    const npv_request *request = job->request;
     if (request->file == NULL)
         ask_for(request->vectors + row * request->dimensions, request->dimensions * sizeof(float));
 }
@@ -337,22 +350,28 @@ static uint64_t rows_from(const cascade_job *job, const cascade_query *query, si
     return npv_bounds_from(job->request->kernels, query->bounds + number * NPV_BLOCK_ROWS, least);
 }
 
-/* Bounds by whole codes of rows that were picked out. */
-static void bound_whole_codes(const cascade_job *job, const cascade_query *query, const uint64_t *rows, size_t count,
-                              float *bounds) {
+/* The rows of a block whose bits are set; what is read next of them is asked for. */
+static size_t pick_out(const cascade_job *job, const cascade_query *query, size_t number, uint64_t bits, ask *next,
+                       npv_bounded_row *rows) {
+    size_t count = 0;
+    for (; bits != 0; bits &= bits - 1) {
+        const size_t place = number * NPV_BLOCK_ROWS + (unsigned)__builtin_ctzll(bits);
+        rows[count] = (npv_bounded_row){row_at(job, place), query->bounds + place};
+        next(job, rows[count].row);
+        count++;
+    }
+    return count;
+}
+
+/* Bounds rows that were picked out by their whole codes. */
+static void sharpen(const cascade_job *job, const cascade_query *query, const npv_bounded_row *rows, size_t count) {
     const tile of = {query->bounder.coarse, 1};
     for (size_t first = 0; first < count; first += NPV_BLOCK_ROWS) {
         const size_t some = count - first < NPV_BLOCK_ROWS ? count - first : NPV_BLOCK_ROWS;
         int32_t dots[NPV_BLOCK_ROWS];
-        gathered_headers room;
-        for (size_t i = 0; i < some; i++) {
-            int32_t high, low;
-            sum_rows(job, &of, &job->codes->high, rows[first + i], 1, &high);
-            sum_rows(job, &of, &job->codes->low, rows[first + i], 1, &low);
-            dots[i] = 16 * high + low;
-        }
-        const npv_headers headers = gather_headers(job, 8, rows + first, some, &room);
-        npv_bound_keys(job->request, &query->bounder, 8, &headers, some, dots, bounds + first);
+        for (size_t i = 0; i < some; i++)
+            sum_rows(job, &of, &job->codes->low, rows[first + i].row, 1, &dots[i]);
+        npv_sharpen_bounds(job->request, &query->bounder, job->codes, dots, some, rows + first);
     }
 }
 
@@ -364,21 +383,13 @@ static float threshold_of(const cascade_job *job, const cascade_query *query, co
 }
 
 /* The rows with the highest bounds: those from a floor on, the first blocks' if there are too many. */
-static size_t choose_seeds(const cascade_job *job, cascade_query *query, thread_room *room) {
+static size_t choose_seeds(const cascade_job *job, const cascade_query *query, const thread_room *room) {
     const size_t wanted = seed_count(job->request);
+    const float floor = seed_floor(job, query, wanted, room->maxima);
+    ask *next = job->bits == 4 ? ask_for_low_nibbles : ask_for_vector;
     size_t count = 0;
-    size_t number = 0;
-    query->seed_floor = seed_floor(job, query, wanted, room->maxima);
-    for (; count < 2 * wanted && number < job->blocks; number++)
-        for (uint64_t left = rows_from(job, query, number, query->seed_floor); left != 0; left &= left - 1) {
-            const size_t place = number * NPV_BLOCK_ROWS + (unsigned)__builtin_ctzll(left);
-            room->seed_bounds[count] = query->bounds[place];
-            room->seeds[count] = row_at(job, place);
-            if (job->bits == 4)
-                ask_for_whole_code(job, room->seeds[count]);
-            count++;
-        }
-    query->seed_blocks = number;
+    for (size_t number = 0; count < 2 * wanted && number < job->blocks; number++)
+        count += pick_out(job, query, number, rows_from(job, query, number, floor), next, room->seeds + count);
     return count;
 }
 
@@ -386,76 +397,30 @@ static size_t choose_seeds(const cascade_job *job, cascade_query *query, thread_
  * Bounds by whole codes are in the order of scores, nearly: the k rows that they put first give the threshold, and of
  * the other seeds hardly one reaches it.
  */
-static void seed(const cascade_job *job, cascade_query *query, thread_room *room) {
-    const size_t count = choose_seeds(job, query, room);
+static void score_seeds(const cascade_job *job, cascade_query *query, const thread_room *room, size_t count) {
     npv_topk likely = {room->likely, 0, job->request->k};
-    if (job->bits == 4) {
-        bound_whole_codes(job, query, room->seeds, count, room->seed_bounds);
-        query->cost->rows8 += count;
-    }
     for (size_t i = 0; i < count; i++)
-        npv_topk_offer(&likely, (npv_candidate){(double)room->seed_bounds[i], room->seeds[i]});
+        npv_topk_offer(&likely, (npv_candidate){(double)*room->seeds[i].bound, room->seeds[i].row});
     for (size_t i = 0; i < likely.count; i++)
-        ask_for_row(job->request, likely.heap[i].row);
+        ask_for_vector(job, likely.heap[i].row);
     for (size_t i = 0; i < likely.count; i++)
         score_row(job, query, likely.heap[i].row, room, query->top);
     query->cost->rows32 += likely.count;
     for (size_t i = 0; i < count; i++) {
-        const npv_candidate other = {(double)room->seed_bounds[i], room->seeds[i]};
-        if (npv_better(likely.heap[0], other) && room->seed_bounds[i] >= threshold_of(job, query, query->top)) {
+        const npv_candidate other = {(double)*room->seeds[i].bound, room->seeds[i].row};
+        if (npv_better(likely.heap[0], other) && *room->seeds[i].bound >= threshold_of(job, query, query->top)) {
             score_row(job, query, other.row, room, query->top);
             query->cost->rows32++;
         }
+        *room->seeds[i].bound = -HUGE_VALF;
     }
 }
 
-/* -------------------------------------------------------------------------------------------------- 3. Refining -- */
-
-/* The survivors of a block that are no seeds; asks for what they are looked at by. */
-static size_t find_survivors(const cascade_job *job, const cascade_query *query, size_t number, float threshold,
-                             uint64_t *rows, npv_cascade_cost *cost) {
-    uint64_t left = rows_from(job, query, number, threshold);
-    size_t count = 0;
-    cost->survivors += npv_word_count(left);
-    if (number < query->seed_blocks)
-        left &= ~rows_from(job, query, number, query->seed_floor);
-    for (; left != 0; left &= left - 1) {
-        const uint64_t row = row_at(job, number * NPV_BLOCK_ROWS + (unsigned)__builtin_ctzll(left));
-        rows[count++] = row;
-        if (job->bits == 4)
-            ask_for_whole_code(job, row);
-        else
-            ask_for_row(job->request, row);
-    }
+static uint64_t count_survivors(const cascade_job *job, const cascade_query *query) {
+    uint64_t count = 0;
+    for (size_t number = 0; number < job->blocks; number++)
+        count += npv_word_count(rows_from(job, query, number, query->threshold));
     return count;
-}
-
-/* Leaves of a lot of survivors those whose whole codes do not rule them out; asks for their vectors. */
-static size_t look_at_whole_codes(const cascade_job *job, const cascade_query *query, uint64_t *rows, size_t count,
-                                  float threshold) {
-    float bounds[LOT_ROWS];
-    size_t left = 0;
-    bound_whole_codes(job, query, rows, count, bounds);
-    for (size_t i = 0; i < count; i++)
-        if (bounds[i] >= threshold) {
-            rows[left++] = rows[i];
-            ask_for_row(job->request, rows[i]);
-        }
-    return left;
-}
-
-/* Looks at a lot of survivors. `start` is the threshold after step 2; `top` may know a better one. */
-static void refine_lot(const cascade_job *job, const cascade_query *query, uint64_t *rows, size_t count, float start,
-                       const thread_room *room, npv_topk *top, npv_cascade_cost *cost) {
-    const float known = threshold_of(job, query, top);
-    const float threshold = known > start ? known : start;
-    if (job->bits == 4) {
-        cost->rows8 += count;
-        count = look_at_whole_codes(job, query, rows, count, threshold);
-    }
-    for (size_t i = 0; i < count; i++)
-        score_row(job, query, rows[i], room, top);
-    cost->rows32 += count;
 }
 
 /* Above this number of survivors it is cheaper to score all rows, one after the other, than to pick them out. */
@@ -464,109 +429,179 @@ static double too_many_survivors(const npv_request *request) {
 }
 
 /*
- * How many rows survive; or, if there are few blocks with survivors, how many of those: then there cannot be too many
- * survivors, nor enough to share out, and they need not be counted.
+ * A query that is alone is shared out if that is worth waking a thread for. In a group each thread has a query of its
+ * own, and they read rows all over the codes: where most rows are read by several queries, it is better to go through
+ * the codes once with all of them.
  */
-static uint64_t count_survivors(const cascade_job *job, const cascade_query *query, float threshold) {
-    uint64_t survivors = 0;
-    const size_t blocks = count_from(query->maxima, job->blocks, threshold);
-    if (blocks <= FEW_BLOCKS && (double)(blocks * NPV_BLOCK_ROWS) <= too_many_survivors(job->request))
-        return blocks;
-    for (size_t number = 0; number < job->blocks; number++)
-        survivors += npv_word_count(rows_from(job, query, number, threshold));
-    return survivors;
+static bool worth_sharing(const cascade_job *job, uint64_t survivors) {
+    if (job->query_count == 1)
+        return survivors > SHARED_SURVIVORS;
+    return job->bits == 4 && survivors > job->rows / job->query_count;
 }
 
-typedef struct refining {
-    const cascade_job *job;
-    cascade_query *query;
-    const thread_room *room; /* the caller's */
-    float threshold;
-    size_t part_blocks;
-} refining;
+static void seed(const cascade_job *job, cascade_query *query, const thread_room *room) {
+    const size_t seeds = choose_seeds(job, query, room);
+    if (job->bits == 4)
+        sharpen(job, query, room->seeds, seeds);
+    score_seeds(job, query, room, seeds);
+    query->threshold = threshold_of(job, query, query->top);
+    query->survivors = count_survivors(job, query);
+    query->cost->survivors = seeds + query->survivors;
+    query->cost->given_up = (double)query->cost->survivors > too_many_survivors(job->request);
+    query->shared = !query->cost->given_up && worth_sharing(job, query->survivors);
+    if (job->bits == 4)
+        query->cost->rows8 = query->cost->planes8 = seeds + (query->cost->given_up ? 0 : query->survivors);
+}
+
+/* -------------------------------------------------------------------------------------------------- 3. Refining -- */
+
+/* Survivors that are looked at together. */
+typedef struct survivor_lot {
+    size_t count;
+    npv_bounded_row rows[LOT_ROWS];
+} survivor_lot;
+
+/* Adds the survivors of a block. Is there room for another block's? */
+static bool fill(const cascade_job *job, const cascade_query *query, size_t number, survivor_lot *lot) {
+    const uint64_t survivors = rows_from(job, query, number, query->threshold);
+    ask *next = query->sharp ? ask_for_vector : ask_for_low_nibbles;
+    lot->count += pick_out(job, query, number, survivors, next, lot->rows + lot->count);
+    return lot->count <= LOT_ROWS - NPV_BLOCK_ROWS;
+}
+
+/* Scores those of a lot that whole codes and the scores known by now do not rule out. Returns how many. */
+static size_t refine_lot(const cascade_job *job, const cascade_query *query, const survivor_lot *lot,
+                         const thread_room *room, npv_topk *top) {
+    const float known = threshold_of(job, query, top);
+    const float threshold = known > query->threshold ? known : query->threshold;
+    size_t scored = 0;
+    if (!query->sharp) {
+        sharpen(job, query, lot->rows, lot->count);
+        for (size_t i = 0; i < lot->count; i++)
+            if (*lot->rows[i].bound >= threshold)
+                ask_for_vector(job, lot->rows[i].row);
+    }
+    for (size_t i = 0; i < lot->count; i++)
+        if (*lot->rows[i].bound >= threshold) {
+            score_row(job, query, lot->rows[i].row, room, top);
+            scored++;
+        }
+    return scored;
+}
+
+static uint64_t refine_blocks(const cascade_job *job, const cascade_query *query, npv_run blocks,
+                              const thread_room *room, npv_topk *top) {
+    survivor_lot lot;
+    uint64_t scored = 0;
+    lot.count = 0;
+    for (size_t i = 0; i < blocks.count; i++)
+        if (!fill(job, query, blocks.first + i, &lot) || i + 1 == blocks.count) {
+            scored += refine_lot(job, query, &lot, room, top);
+            lot.count = 0;
+        }
+    return scored;
+}
+
+static void refine(void *context, size_t number, unsigned worker) {
+    const cascade_job *job = context;
+    const cascade_query *query = &job->queries[number];
+    query->cost->rows32 += refine_blocks(job, query, all_blocks(job), &job->rooms[worker], query->top);
+}
 
 /* The caller works on the query's own top, which knows the seeds; helpers have tops of their own. */
 static void refine_part(void *context, size_t part, unsigned worker) {
-    const refining *self = context;
-    const cascade_job *job = self->job;
-    const size_t begin = part * self->part_blocks;
-    const size_t end = job->blocks - begin < self->part_blocks ? job->blocks : begin + self->part_blocks;
-    npv_topk *top = worker == 0 ? self->query->top : &job->helpers[worker - 1].top;
-    npv_cascade_cost *cost = worker == 0 ? self->query->cost : &job->helpers[worker - 1].cost;
-    const thread_room *room = worker == 0 ? self->room : &job->rooms[worker];
-    uint64_t rows[LOT_ROWS];
-    size_t count = 0;
-    for (size_t number = begin; number < end; number++) {
-        if (self->query->maxima[number] >= self->threshold)
-            count += find_survivors(job, self->query, number, self->threshold, rows + count, cost);
-        if (count > LOT_ROWS - NPV_BLOCK_ROWS || number + 1 == end) {
-            refine_lot(job, self->query, rows, count, self->threshold, room, top, cost);
-            count = 0;
-        }
-    }
+    const cascade_job *job = context;
+    const cascade_query *query = job->queries;
+    npv_topk *top = worker == 0 ? query->top : &job->helpers[worker - 1].top;
+    uint64_t *scored = worker == 0 ? &query->cost->rows32 : &job->helpers[worker - 1].scored;
+    *scored += refine_blocks(job, query, blocks_of_part(job, part), &job->rooms[worker], top);
 }
 
-/* Only the query of a group of one may be shared out: those of larger groups have a thread each. */
-static void refine(const cascade_job *job, cascade_query *query, const thread_room *room, float threshold,
-                   uint64_t survivors) {
-    const size_t parts = survivors > SHARED_SURVIVORS ? 8 * (size_t)job->request->threads : 1;
-    refining self = {job, query, room, threshold, (job->blocks + parts - 1) / parts};
-    npv_workers_run(job->request->workers, (job->blocks + self.part_blocks - 1) / self.part_blocks, refine_part, &self);
-    if (job->query_count > 1)
-        return;
+/* The only query of a group, by all threads. */
+static void refine_together(cascade_job *job) {
+    const cascade_query *query = job->queries;
+    npv_workers_run(job->request->workers, part_count(job), refine_part, job);
     for (unsigned i = 0; i + 1 < job->request->threads; i++) {
-        query->cost->survivors += job->helpers[i].cost.survivors;
-        query->cost->rows8 += job->helpers[i].cost.rows8;
-        query->cost->rows32 += job->helpers[i].cost.rows32;
+        query->cost->rows32 += job->helpers[i].scored;
         for (size_t j = 0; j < job->helpers[i].top.count; j++)
             npv_topk_offer(query->top, job->helpers[i].top.heap[j]);
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------- A group -- */
+/* Bounds the survivors of a part by their whole codes, for all queries that are shared. */
+static void sharpen_part(void *context, size_t part, unsigned worker) {
+    const cascade_job *job = context;
+    const npv_run blocks = blocks_of_part(job, part);
+    (void)worker;
+    for (size_t i = 0; i < job->query_count; i++) {
+        survivor_lot lot;
+        lot.count = 0;
+        for (size_t j = 0; job->queries[i].shared && j < blocks.count; j++)
+            if (!fill(job, &job->queries[i], blocks.first + j, &lot) || j + 1 == blocks.count) {
+                sharpen(job, &job->queries[i], lot.rows, lot.count);
+                lot.count = 0;
+            }
+    }
+}
 
 /* The plain scan for one query of the group. */
-static npv_status scan_plainly(const cascade_job *job, cascade_query *query, npv_error *error) {
+static npv_status scan_plainly(const cascade_job *job, cascade_query *query) {
     npv_request request = *job->request;
     request.queries = query->prepared;
     request.query_count = 1;
     query->top->count = 0;
     query->cost->rows32 += request.eligible_count;
-    return npv_scan(&request, query->top, error);
+    return npv_scan(&request, query->top, &query->error);
 }
 
-/* Steps 2 and 3 of a query. */
-static void finish_query(void *context, size_t number, unsigned worker) {
-    const cascade_job *job = context;
-    cascade_query *query = &job->queries[number];
-    seed(job, query, &job->rooms[worker]);
-    const float threshold = threshold_of(job, query, query->top);
-    const uint64_t survivors = count_survivors(job, query, threshold);
-    if ((double)survivors <= too_many_survivors(job->request)) {
-        refine(job, query, &job->rooms[worker], threshold, survivors);
-        return;
-    }
-    query->cost->survivors = survivors;
-    query->cost->given_up = 1;
-    query->status = scan_plainly(job, query, &query->error);
-}
+/* ------------------------------------------------------------------------------------------------------- A group -- */
 
 static void prepare_query(void *context, size_t number, unsigned worker) {
     const cascade_job *job = context;
     cascade_query *query = &job->queries[number];
     (void)worker;
     npv_bounder_prepare(job->request, job->codes, query->prepared, &query->bounder);
-    *(job->bits == 4 ? &query->cost->rows4 : &query->cost->rows8) = job->request->eligible_count;
+    query->cost->rows4 = job->bits == 4 ? job->request->eligible_count : 0;
+    query->cost->rows8 = job->bits == 8 ? job->request->eligible_count : 0;
+    query->cost->planes8 = 2 * query->cost->rows8;
+}
+
+/* Steps 2 and 3 of a query; of one that is shared only step 2. */
+static void finish_query(void *context, size_t number, unsigned worker) {
+    const cascade_job *job = context;
+    cascade_query *query = &job->queries[number];
+    seed(job, query, &job->rooms[worker]);
+    if (query->cost->given_up)
+        query->status = scan_plainly(job, query);
+    else if (!query->shared)
+        refine(context, number, worker);
+}
+
+static void finish_shared_query(void *context, size_t number, unsigned worker) {
+    const cascade_job *job = context;
+    if (!job->queries[number].shared)
+        return;
+    job->queries[number].sharp = true;
+    refine(context, number, worker);
 }
 
 static npv_status run_group(cascade_job *job, npv_error *error) {
     npv_workers *workers = job->request->workers;
+    bool shared = false;
     npv_workers_run(workers, job->query_count, prepare_query, job);
-    npv_workers_run(workers, (job->blocks + job->part_blocks - 1) / job->part_blocks, bound_part, job);
+    npv_workers_run(workers, part_count(job), bound_part, job);
     if (job->query_count == 1)
-        finish_query(job, 0, 0); /* not as a job, so that it may share out its survivors as one */
+        finish_query(job, 0, 0); /* not as a job, so that a plain scan may be one */
     else
         npv_workers_run(workers, job->query_count, finish_query, job);
+    for (size_t i = 0; i < job->query_count; i++)
+        shared |= job->queries[i].shared;
+    if (shared && job->query_count == 1)
+        refine_together(job);
+    else if (shared) {
+        npv_workers_run(workers, part_count(job), sharpen_part, job);
+        npv_workers_run(workers, job->query_count, finish_shared_query, job);
+    }
     for (size_t i = 0; i < job->query_count; i++)
         if (job->queries[i].status != NPV_OK) {
             if (error != NULL)
@@ -586,8 +621,7 @@ typedef struct cascade_memory {
     npv_candidate *candidates;
     cascade_query *queries;
     float *seed_maxima;
-    uint64_t *seeds;
-    float *seed_bounds;
+    npv_bounded_row *seeds;
     npv_candidate *likely;
     unsigned char *vectors;
     thread_room *rooms;
@@ -602,7 +636,6 @@ static void free_memory(cascade_memory *memory) {
     free(memory->queries);
     free(memory->seed_maxima);
     free(memory->seeds);
-    free(memory->seed_bounds);
     free(memory->likely);
     free(memory->vectors);
     free(memory->rooms);
@@ -634,21 +667,19 @@ static npv_status make_memory(cascade_memory *memory, const npv_request *request
     memory->queries = calloc(group, sizeof *memory->queries);
     memory->seed_maxima = malloc(threads * seed_groups * sizeof *memory->seed_maxima);
     memory->seeds = malloc(threads * most_seeds * sizeof *memory->seeds);
-    memory->seed_bounds = malloc(threads * most_seeds * sizeof *memory->seed_bounds);
     memory->likely = malloc(threads * request->k * sizeof *memory->likely);
     memory->vectors = malloc(threads * request->dimensions * sizeof(float));
     memory->rooms = calloc(threads, sizeof *memory->rooms);
     memory->helpers = calloc(threads, sizeof *memory->helpers);
     if (memory->coarse == NULL || memory->bounds == NULL || memory->maxima == NULL || memory->candidates == NULL ||
-        memory->queries == NULL || memory->seed_maxima == NULL || memory->seeds == NULL ||
-        memory->seed_bounds == NULL || memory->likely == NULL || memory->vectors == NULL || memory->rooms == NULL ||
-        memory->helpers == NULL)
+        memory->queries == NULL || memory->seed_maxima == NULL || memory->seeds == NULL || memory->likely == NULL ||
+        memory->vectors == NULL || memory->rooms == NULL || memory->helpers == NULL)
         return npv_fail_memory(error, "the bounds of a search",
                                group * blocks * (NPV_BLOCK_ROWS + 1) * sizeof *memory->bounds);
     for (size_t i = 0; i < threads; i++)
-        memory->rooms[i] = (thread_room){memory->seed_maxima + i * seed_groups, memory->seeds + i * most_seeds,
-                                         memory->seed_bounds + i * most_seeds, memory->likely + i * request->k,
-                                         memory->vectors + i * request->dimensions * sizeof(float)};
+        memory->rooms[i] =
+            (thread_room){memory->seed_maxima + i * seed_groups, memory->seeds + i * most_seeds,
+                          memory->likely + i * request->k, memory->vectors + i * request->dimensions * sizeof(float)};
     for (size_t i = 0; i + 1 < threads; i++)
         memory->helpers[i].top = (npv_topk){memory->candidates + i * request->k, 0, request->k};
     return NPV_OK;
@@ -679,6 +710,7 @@ static void set_up_group(cascade_job *job, cascade_memory *memory, size_t done, 
             .bounder = {.coarse = memory->coarse + i * 2 * NPV_PLANE_BYTES(request->dimensions)},
             .bounds = memory->bounds + i * job->blocks * NPV_BLOCK_ROWS,
             .maxima = memory->maxima + i * job->blocks,
+            .sharp = job->bits == 8,
             .top = &tops[done + i],
             .cost = &costs[done + i],
         };

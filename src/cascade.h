@@ -15,7 +15,8 @@
 typedef struct npv_cascade_cost {
     uint64_t rows4;     /* rows bounded by the high nibbles of their codes, */
     uint64_t rows8;     /* by their whole codes, */
-    uint64_t rows32;    /* and scored by the canonical kernel */
+    uint64_t planes8;   /* for which so many rows of a plane were read; */
+    uint64_t rows32;    /* scored by the canonical kernel */
     uint64_t survivors; /* rows whose first bound was not below the threshold; counted where rows4 is not 0 */
     uint64_t given_up;  /* queries of which so many survived that all rows were scored */
 } npv_cascade_cost;

@@ -9,8 +9,11 @@
 /* What reading all of the codes' high nibbles costs, in plain scans. */
 #define COST4 0.125
 
-/* A row that is picked out costs this many times what it costs in a stream. */
+/*
+ * A row that is picked out costs this many times what it costs in a stream; the low nibbles of a code, which are short.
+ */
 #define PICKED_OUT 2.0
+#define PICKED_OUT_CODE 4.0
 
 /*
  * Every so many-th search tries 4 bits again, and the next one 8 bits if it would only scan: data and queries change.
@@ -38,7 +41,7 @@ npv_plan npv_plan_choose(npv_experience *experience, const npv_request *request)
     if (turn == 0)
         return NPV_PLAN_CASCADE4;
     const double rest = kind->scored * PICKED_OUT;
-    const double cost4 = COST4 + kind->survivors * 2 * COST4 * PICKED_OUT + rest;
+    const double cost4 = COST4 + kind->survivors * COST4 * PICKED_OUT_CODE + rest;
     const double cost8 = 2 * COST4 + rest;
     if (cost4 >= 1 && cost8 >= 1)
         return turn == 1 ? NPV_PLAN_CASCADE8 : NPV_PLAN_SCAN;

@@ -207,6 +207,7 @@ static void hand_over(npv_hits *hits, npv_metric metric, npv_topk *top) {
 static void add_cost(npv_cascade_cost *sum, const npv_cascade_cost *cost) {
     sum->rows4 += cost->rows4;
     sum->rows8 += cost->rows8;
+    sum->planes8 += cost->planes8;
     sum->rows32 += cost->rows32;
     sum->survivors += cost->survivors;
     sum->given_up += cost->given_up;
@@ -273,7 +274,7 @@ static void explain(const search_job *job, double search_seconds, npv_explain *g
         .rows8 = cost->rows8,
         .rows32 = cost->rows32,
         .bytes4 = cost->rows4 * (plane_bytes + HEADER_BYTES),
-        .bytes8 = cost->rows8 * (2 * plane_bytes + HEADER_BYTES),
+        .bytes8 = cost->planes8 * plane_bytes + cost->rows8 * HEADER_BYTES,
         .bytes32 = cost->rows32 * job->request.dimensions * sizeof(float),
         .survivors = cost->survivors,
         .rows_coded = job->coded,

@@ -366,32 +366,46 @@ static void limits_on_keys_are_inclusive(void **state) {
 
 /* ------------------------------------------------------------------------------------------------------- Bounds -- */
 
-/* Every bound of every row against its key. Returns the smallest margin in units of |q||x|. */
+/* The bounds of a row: by its high nibbles, by its whole code, and the first made the second by the low ones. */
+enum { LEVELS = 3 };
+
+static void bound_row(const world *of, const npv_request *request, const npv_bounder *bounder, uint64_t row,
+                      float bounds[LEVELS]) {
+    const size_t plane_bytes = NPV_PLANE_BYTES(of->dimensions);
+    int32_t high, low;
+    of->kernels->dot_nibbles(bounder->coarse, npv_plane_row(&of->codes.high, row, plane_bytes), plane_bytes, 1, &high);
+    of->kernels->dot_nibbles(bounder->coarse, npv_plane_row(&of->codes.low, row, plane_bytes), plane_bytes, 1, &low);
+    const int32_t whole = 16 * high + low;
+    const npv_headers headers4 = npv_headers_from(request, &of->codes, 4, row);
+    const npv_headers headers8 = npv_headers_from(request, &of->codes, 8, row);
+    npv_bound_keys(request, bounder, 4, &headers4, 1, &high, &bounds[0]);
+    npv_bound_keys(request, bounder, 8, &headers8, 1, &whole, &bounds[1]);
+    const npv_bounded_row sharpened = {row, &bounds[2]};
+    bounds[2] = bounds[0];
+    npv_sharpen_bounds(request, bounder, &of->codes, &low, 1, &sharpened);
+}
+
+/* Every bound of every row against its key. Returns the smallest margin of any level in units of |q||x|. */
 static double check_bounds(const world *of, const npv_request *request, const double *query) {
     double least = HUGE_VAL;
-    const size_t plane_bytes = NPV_PLANE_BYTES(of->dimensions);
-    npv_bounder bounder = {.coarse = allocate(2 * plane_bytes)};
+    npv_bounder bounder = {.coarse = allocate(2 * NPV_PLANE_BYTES(of->dimensions))};
     npv_bounder_prepare(request, &of->codes, query, &bounder);
-    for (uint64_t row = 0; row < of->rows; row++)
-        for (int bits = 4; bits <= 8; bits += 4) {
-            int32_t dots;
-            int32_t low;
-            float bound;
-            double key;
-            of->kernels->dot_nibbles(bounder.coarse, npv_plane_row(&of->codes.high, row, plane_bytes), plane_bytes, 1,
-                                     &dots);
-            of->kernels->dot_nibbles(bounder.coarse, npv_plane_row(&of->codes.low, row, plane_bytes), plane_bytes, 1,
-                                     &low);
-            dots = bits == 4 ? dots : 16 * dots + low;
-            const npv_headers headers = npv_headers_from(request, &of->codes, bits, row);
-            npv_bound_keys(request, &bounder, bits, &headers, 1, &dots, &bound);
-            npv_score_keys(request, query, request->vectors + row * request->dimensions, row, 1, &key);
-            const double margin = (double)bound - npv_bound_of_key(request, &bounder, key);
+    for (uint64_t row = 0; row < of->rows; row++) {
+        float bounds[LEVELS];
+        double key;
+        bound_row(of, request, &bounder, row, bounds);
+        npv_score_keys(request, query, request->vectors + row * request->dimensions, row, 1, &key);
+        const double unit = sqrt(bounder.query_square) * bounder.scale * (request->divide ? 1 : of->lengths[row]);
+        for (int level = 0; level < LEVELS; level++) {
+            const double margin = (double)bounds[level] - npv_bound_of_key(request, &bounder, key);
             assert_true(margin >= 0);
-            const double unit = sqrt(bounder.query_square) * bounder.scale * of->lengths[row];
             if (unit > 0 && margin / unit < least)
                 least = margin / unit;
         }
+        /* Sharpened, a bound keeps the slack that it had: no more than that is between the two. */
+        const double apart = fabs((double)bounds[2] - (double)bounds[1]);
+        assert_true(bounds[0] > FLT_MAX || apart <= 8e-6 * fmax(unit, fabs((double)bounds[1])) || !(unit > 0));
+    }
     free(bounder.coarse);
     return least;
 }
@@ -586,6 +600,34 @@ static void coefficients_are_those_of_the_proof(void **state) {
     free_world(&of);
 }
 
+/* What docs/exactness.md says of sharpened bounds, rounded up: not below it, but for what float64 loses on the way. */
+static void sharpened_bounds_are_rounded_up(void **state) {
+    (void)state;
+    enum { rows = 300, dimensions = 96 };
+    oracle_random random = {13};
+    world of = make_world(oracle_vectors(&random, rows, dimensions), rows, dimensions, 1, npv_kernels_chosen());
+    double *wide = widen_queries(of.vectors, 1, dimensions);
+    npv_request request = make_request(&of, NPV_DOT, false, wide, 1, 1);
+    npv_bounder bounder = {.coarse = allocate(2 * NPV_PLANE_BYTES(dimensions))};
+    npv_bounder_prepare(&request, &of.codes, wide, &bounder);
+    for (uint64_t row = 0; row < rows; row++) {
+        float bounds[LEVELS];
+        int32_t low;
+        of.kernels->dot_nibbles(bounder.coarse, npv_plane_row(&of.codes.low, row, NPV_PLANE_BYTES(dimensions)),
+                                NPV_PLANE_BYTES(dimensions), 1, &low);
+        bound_row(&of, &request, &bounder, row, bounds);
+        const long double nearer = ((long double)low - 7.5L * bounder.sum) * bounder.step;
+        const long double errors =
+            (long double)npv_code_floats(&of.codes.error4)[row] - (long double)npv_code_floats(&of.codes.error8)[row];
+        const long double exact =
+            bounds[0] + (long double)npv_code_floats(&of.codes.step)[row] * nearer - bounder.length * errors;
+        assert_true(bounds[2] >= exact - 0x1p-45L && bounds[2] <= exact + fabsl(exact) * 0x1p-22L + 0x1p-45L);
+    }
+    free(bounder.coarse);
+    free(wide);
+    free_world(&of);
+}
+
 /*
  * A bound that equals the threshold is not below it. Rows of zeros have bound 0 exactly; rows at right angles to the
  * query have key 0 and a higher bound, so they come first among the seeds; and the zeros come first by their row
@@ -668,6 +710,7 @@ int main(void) {
         cmocka_unit_test(exact_codes_leave_only_slack),
         cmocka_unit_test(rows_along_the_direction_leave_only_slack),
         cmocka_unit_test(coefficients_are_those_of_the_proof),
+        cmocka_unit_test(sharpened_bounds_are_rounded_up),
         cmocka_unit_test(a_bound_at_the_threshold_survives),
         cmocka_unit_test(bounds_from_a_threshold_are_found),
         cmocka_unit_test(seeds_below_the_limit_are_no_threshold),

@@ -141,6 +141,19 @@ TARGET static inline void wide_reduce4(wide_sum a, wide_sum b, wide_sum c, wide_
 
 #include "code_template.h"
 
+typedef vector_f32x8 bounds_f32;
+typedef vector_i32x8 bounds_i32;
+
+TARGET static inline bounds_f32 larger_bounds(bounds_f32 a, bounds_f32 b) {
+    return larger_f32x8(a, b);
+}
+
+TARGET static inline float largest_bound(bounds_f32 a) {
+    const __m128 by4 = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    const __m128 by2 = _mm_max_ps(by4, _mm_movehl_ps(by4, by4));
+    return _mm_cvtss_f32(_mm_max_ss(by2, _mm_movehdup_ps(by2)));
+}
+
 #include "bounds_template.h"
 
 /* AVX2 compares without sign only after the highest bits are turned over, which a subtraction does on the way. */

@@ -79,6 +79,19 @@ TARGET static inline void wide_reduce4(wide_sum a, wide_sum b, wide_sum c, wide_
 
 #define KERNEL(name) npv_avx512_##name
 
+typedef vector_f32x16 bounds_f32;
+typedef vector_i32x16 bounds_i32;
+
+TARGET static inline bounds_f32 larger_bounds(bounds_f32 a, bounds_f32 b) {
+    return _mm512_max_ps(a, b);
+}
+
+TARGET static inline float largest_bound(bounds_f32 a) {
+    return _mm512_reduce_max_ps(a);
+}
+
+#include "bounds_template.h"
+
 TARGET static inline uint64_t rows64_in_range(const uint32_t *codes, uint32_t first, uint32_t size, uint32_t hole_first,
                                               uint32_t hole_size) {
     uint64_t bits = 0;
@@ -104,7 +117,7 @@ const npv_kernels npv_kernels_avx512 = {
     .encode_row = npv_avx2_encode_row,
     .dot_nibbles = code_dot_nibbles,
     .dot_nibbles_tile = code_dot_nibbles_tile,
-    .bound_rows = npv_avx2_bound_rows,
+    .bound_rows = npv_avx512_bound_rows,
     .rows_in_range = npv_avx512_rows_in_range,
 };
 #endif

@@ -99,6 +99,19 @@ static inline void store_bytes_i32x8(uint8_t *to, vector_i32x8 x) {
 
 #include "encode_template.h"
 
+typedef vector_f32x8 bounds_f32;
+typedef vector_i32x8 bounds_i32;
+
+static inline bounds_f32 larger_bounds(bounds_f32 a, bounds_f32 b) {
+    return larger_f32x8(a, b);
+}
+
+static inline float largest_bound(bounds_f32 a) {
+    float32x4_t half[2];
+    memcpy(half, &a, sizeof half);
+    return vmaxnmvq_f32(vmaxnmq_f32(half[0], half[1]));
+}
+
 #include "bounds_template.h"
 
 /* All bits of the codes of a lane that is in the range. */
