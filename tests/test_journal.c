@@ -132,6 +132,24 @@ static void a_store_made_in_memory_gets_its_journal_when_it_is_saved(void **stat
     model_free(&m);
 }
 
+/* It would say nothing. */
+static void a_journal_without_changes_is_not_left_behind(void **state) {
+    (void)state;
+    model m;
+    model_init(&m, 7, MODEL_DOCUMENTS);
+    npv_store *const store = model_open(&m, path, NPV_DURABILITY_OS);
+    assert_true(exists(journal));
+    model_save(&m, store, copy);
+    assert_false(exists(journal));
+    model_add(&m, store, 3);
+    npv_store *const reader = model_open(&m, copy, NPV_DURABILITY_OFF);
+    model_check(&m, reader);
+    npv_close(reader);
+    npv_close(store);
+    assert_true(exists(path));
+    model_free(&m);
+}
+
 /* Not before it is twice the archive, which writing the archive again is worth, and not much after. */
 static void a_journal_that_outgrows_its_archive_is_folded(void **state) {
     (void)state;
@@ -420,6 +438,7 @@ int main(void) {
         TEST(changes_of_any_size_come_back),
         TEST(memory_that_a_large_change_took_is_given_back),
         TEST(a_store_made_in_memory_gets_its_journal_when_it_is_saved),
+        TEST(a_journal_without_changes_is_not_left_behind),
         TEST(a_journal_that_outgrows_its_archive_is_folded),
         TEST(rounds_of_the_same_changes_leave_no_trace_when_saved),
         TEST(documents_change_without_vectors),

@@ -24,6 +24,7 @@ static long calls_until_failure = -1; /* below 0: all succeed */
 static bool fails_for_good;           /* or once */
 static int reason;
 static bool short_first; /* a write that fails has written some bytes before */
+static bool writes_none; /* and then writes none, which is no failure by itself */
 
 static bool struck;
 
@@ -59,7 +60,7 @@ ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset) {
     if (!call_fails())
         return write_some(fd, parts, count, offset, SIZE_MAX);
     if (!short_first)
-        return -1;
+        return writes_none ? 0 : -1;
     short_first = false;
     calls_until_failure = 0; /* the rest is what fails */
     return write_some(fd, parts, count, offset, parts[0].iov_len / 2);
@@ -111,6 +112,8 @@ static char *path, *journal;
 static model base;
 static npv_buffer archive_bytes, journal_bytes;
 
+enum { UNFINISHED = 30 }; /* bytes at the end of journal_bytes */
+
 static int set_up(void **state) {
     const int result = forge_setup(state);
     path = strdup(forge_path("store.npz"));
@@ -124,6 +127,7 @@ static int set_up(void **state) {
     npv_close(store);
     archive_bytes = forge_read(path);
     journal_bytes = forge_read(journal);
+    forge_insert(&journal_bytes, journal_bytes.size, archive_bytes.data, UNFINISHED);
     return result;
 }
 
@@ -136,10 +140,11 @@ static int tear_down(void **state) {
     return forge_teardown(state);
 }
 
-static void restore_files(size_t torn) {
+/* `unfinished`: behind the last change is the beginning of what could be another one. */
+static void restore_files(bool unfinished) {
     forge_remove_files();
     forge_write(path, (npv_bytes){archive_bytes.data, archive_bytes.size});
-    forge_write(journal, (npv_bytes){journal_bytes.data, journal_bytes.size - torn});
+    forge_write(journal, (npv_bytes){journal_bytes.data, journal_bytes.size - (unfinished ? 0 : UNFINISHED)});
 }
 
 /* ------------------------------------------------------------------------------------------------------ Failures -- */
@@ -154,6 +159,15 @@ static void add(model *m, npv_store *store) {
 
 static void add_many(model *m, npv_store *store) {
     model_add(m, store, LARGE);
+}
+
+/* The change is made, whatever becomes of the folding. */
+static void add_and_fold(model *m, npv_store *store) {
+    if (store != NULL) {
+        store->fold_at = 1;
+        store->archive_bytes = 0;
+    }
+    model_add(m, store, 4);
 }
 
 static void upsert(model *m, npv_store *store) {
@@ -193,6 +207,7 @@ static void arm(fault kind, long n) {
     struck = false;
     fails_for_good = kind == NO_CALL_EVER;
     short_first = kind == NO_WRITE_WHOLE;
+    writes_none = short_first && n % 2 == 1;
     if (kind == NO_MEMORY)
         until_failure = n;
     else
@@ -219,7 +234,7 @@ static void check_file(const char *file, const model *expected, const model *oth
 
 /* One edit with one failure. False: it was not reached. */
 static bool fail_once(edit *run, npv_durability durability, fault kind, long n, long *failures) {
-    restore_files(0);
+    restore_files(false);
     model m = model_copy(&base);
     model after = model_copy(&base);
     npv_store *store = model_open(&m, path, durability);
@@ -233,6 +248,8 @@ static bool fail_once(edit *run, npv_durability durability, fault kind, long n, 
     *failures += failed;
     if (failed && kind == NO_WRITE_WHOLE && (run == add || run == add_many))
         assert_int_equal(store->journal->size, lseek(store->journal->lock.fd, 0, SEEK_END));
+    if (failed && writes_none && run == add)
+        assert_non_null(strstr(m.error.message, strerror(ENOSPC)));
     assert_true(model_matches(&m, store) || (failed && model_matches(&after, store)));
     if (failed && durability == NPV_DURABILITY_OS && !model_matches(&m, store))
         fail_msg("a change that failed is there: %s", m.error.message);
@@ -259,8 +276,9 @@ static bool fail_once(edit *run, npv_durability durability, fault kind, long n, 
 
 static void failures_leave_all_or_nothing(void **state) {
     (void)state;
-    edit *const edits[] = {add,           upsert,  change_documents, delete, save, save_elsewhere, delete_and_save,
-                           set_documents, add_many};
+    edit *const edits[] = {add,      upsert,         change_documents, delete,
+                           save,     save_elsewhere, delete_and_save,  set_documents,
+                           add_many, add_and_fold,   add_and_fold};
     const long before = alive;
     for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) {
         for (int kind = 0; kind < FAULTS; kind++) {
@@ -278,7 +296,7 @@ static void writes_that_stop_on_their_way_are_gone_on_with(void **state) {
     (void)state;
     const size_t steps[] = {3, 100, 5000};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-        restore_files(0);
+        restore_files(false);
         model m = model_copy(&base);
         npv_store *store = model_open(&m, path, NPV_DURABILITY_OS);
         most_written = steps[i];
@@ -301,7 +319,7 @@ static void writes_that_stop_on_their_way_are_gone_on_with(void **state) {
 
 static void a_failed_flush_stops_the_journal_until_it_is_saved(void **state) {
     (void)state;
-    restore_files(0);
+    restore_files(false);
     model m = model_copy(&base);
     npv_store *store = model_open(&m, path, NPV_DURABILITY_DISK);
     m.lenient = true;
@@ -321,11 +339,11 @@ static void a_failed_flush_stops_the_journal_until_it_is_saved(void **state) {
     model_free(&m);
 }
 
-static npv_status open_both(npv_error *error) {
+static npv_status open_both(npv_durability durability, npv_error *error) {
     npv_store_options options = NPV_STORE_OPTIONS_INIT;
     npv_store *store = NULL;
     int changed;
-    options.durability = NPV_DURABILITY_OS;
+    options.durability = durability;
     npv_status status = npv_open(path, &options, &store, error);
     if (status != NPV_OK)
         return status;
@@ -338,22 +356,26 @@ static npv_status open_both(npv_error *error) {
     return status;
 }
 
+/* False: it was not reached. */
+static bool fail_to_open(npv_durability durability, bool unfinished, fault kind, long n) {
+    npv_error error = {0};
+    restore_files(unfinished);
+    arm(kind, n);
+    const npv_status status = open_both(durability, &error);
+    const bool reached = disarm(kind);
+    assert_true(reached || status == NPV_OK);
+    check_file(path, &base, NULL);
+    return reached;
+}
+
 static void opening_that_fails_changes_nothing(void **state) {
     (void)state;
     const long before = alive;
-    for (int kind = 0; kind < FAULTS; kind++) {
-        bool reached = true;
-        for (long n = 0; reached; n++) {
-            npv_error error = {0};
-            restore_files(0);
-            arm((fault)kind, n);
-            const npv_status status = open_both(&error);
-            reached = disarm((fault)kind);
-            assert_true(reached || status == NPV_OK);
-            check_file(path, &base, NULL);
-            assert_int_equal(alive, before);
-        }
-    }
+    for (int durability = NPV_DURABILITY_OS; durability <= NPV_DURABILITY_DISK; durability++)
+        for (int unfinished = 0; unfinished < 2; unfinished++)
+            for (int kind = 0; kind < FAULTS; kind++)
+                for (long n = 0; fail_to_open((npv_durability)durability, unfinished, (fault)kind, n); n++)
+                    assert_int_equal(alive, before);
 }
 
 static void refreshing_that_fails_can_be_repeated(void **state) {
@@ -362,7 +384,7 @@ static void refreshing_that_fails_can_be_repeated(void **state) {
         bool reached = true;
         for (long n = 0; reached; n++) {
             npv_error error = {0};
-            restore_files(0);
+            restore_files(false);
             model m = model_copy(&base);
             npv_store *reader = model_open(&m, path, NPV_DURABILITY_OFF);
             npv_store *store = model_open(&m, path, NPV_DURABILITY_OS);
