@@ -98,7 +98,10 @@ static void what_was_acknowledged_survives(void **state) {
     model_init(&m, seed, (model_kind)(seed % 3));
     oracle_random random = {seed};
     npv_close(model_open(&m, path, NPV_DURABILITY_OS));
-    for (long round = 0; round < rounds; round++) {
+    /* On a busy machine a writer may not get far before it is killed. */
+    const size_t least = rounds < 50 ? 0 : 100;
+    long kills = 0;
+    for (; kills < rounds || acknowledged < least; kills++) {
         int line[2];
         assert_int_equal(pipe(line), 0);
         const pid_t writer = fork();
@@ -111,8 +114,7 @@ static void what_was_acknowledged_survives(void **state) {
         check_file(&m, path, count);
         acknowledged += count;
     }
-    print_message("%ld kills, %zu changes acknowledged, none lost\n", rounds, acknowledged);
-    assert_true(rounds < 50 || acknowledged > 100);
+    print_message("%ld kills, %zu changes acknowledged, none lost\n", kills, acknowledged);
     model_free(&m);
 }
 

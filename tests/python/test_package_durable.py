@@ -374,15 +374,15 @@ def test_readers_see_whole_changes_while_a_process_writes(tmp_path):
             if n % 25 == 0:
                 store.clear()
                 store.upsert([[n, 1]] * 20, [{"n": n}] * 20, ids=ids)
-            print(n, flush=True)
+            if n == 1:
+                print(n, flush=True)
     """
     writer = start(program, tmp_path / "a.npz")
     writer.stdout.readline()
     reader = VectorStore.open(tmp_path / "a.npz")
-    seen = set()
-    for turn in range(100_000):
-        if len(seen) > 20 and turn > 300:
-            break
+    seen, turns = set(), 0
+    while (len(seen) <= 20 or turns <= 300) and writer.poll() is None:
+        turns += 1
         reader.refresh()
         hits = reader.cosine_search([1, 0], top_k=20)
         numbers = {hit.metadata["n"] for hit in hits}
@@ -450,6 +450,7 @@ def test_changes_and_refreshes_leave_no_memory_behind(tmp_path):
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc")
 def test_closed_stores_hold_no_files(tmp_path):
+    gc.collect()  # stores of other tests
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(5):
         writer = filled(tmp_path / "a.npz")
