@@ -40,13 +40,14 @@ unsigned model_below(model *m, unsigned limit) {
 
 static const npv_field FIELDS[] = {{"n", "i4"}, {"text", "U5"}};
 
-static npv_store_options options_of(const model *m, npv_durability durability) {
+/* `creates`: the file may not be there, so the typed fields are told. */
+static npv_store_options options_of(const model *m, npv_durability durability, bool creates) {
     npv_store_options options = NPV_STORE_OPTIONS_INIT;
     options.dimensions = MODEL_DIMENSIONS;
     options.normalize = NPV_NORMALIZE_OFF;
     options.threads = 1;
     options.durability = durability;
-    if (m->kind == MODEL_TYPED && durability != NPV_DURABILITY_OFF) {
+    if (m->kind == MODEL_TYPED && creates) {
         options.fields = FIELDS;
         options.field_count = 2;
     }
@@ -54,7 +55,7 @@ static npv_store_options options_of(const model *m, npv_durability durability) {
 }
 
 npv_store *model_open(const model *m, const char *path, npv_durability durability) {
-    const npv_store_options options = options_of(m, durability);
+    const npv_store_options options = options_of(m, durability, durability != NPV_DURABILITY_OFF);
     npv_store *store = NULL;
     npv_error error = {0};
     must(npv_open(path, &options, &store, &error), &error);
@@ -62,7 +63,7 @@ npv_store *model_open(const model *m, const char *path, npv_durability durabilit
 }
 
 npv_store *model_create(const model *m, npv_durability durability) {
-    const npv_store_options options = options_of(m, durability);
+    const npv_store_options options = options_of(m, durability, true);
     npv_store *store = NULL;
     npv_error error = {0};
     must(npv_create(&options, &store, &error), &error);

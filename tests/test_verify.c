@@ -13,7 +13,7 @@
 #include "journal_model.h"
 
 static char *path, *journal, *saved;
-static char report[65536];
+static char report[1 << 18];
 
 static int set_up(void **state) {
     const int result = forge_setup(state);
@@ -114,6 +114,7 @@ static void a_sound_store_has_no_findings(void **state) {
         assert_string_equal(report, "");
         assert_int_equal(counts.findings, 0);
         assert_int_equal(counts.rows, 20);
+        assert_int_equal(npv_verify(path, NULL, NULL, NULL, NULL), NPV_OK);
         assert_int_equal(repair(&counts), NPV_OK);
         expect_all_saved(&m);
         model_free(&m);
@@ -241,6 +242,92 @@ static void vectors_that_are_none_are_left_out_and_named(void **state) {
     expect_saved(&m, kept);
     free(whole.data);
     model_free(&m);
+}
+
+/* Every other row, so that each would be a line of its own. */
+static void not_more_than_a_thousand_runs_of_rows_are_named(void **state) {
+    (void)state;
+    enum { ROWS = 2400 };
+    model m;
+    model_init(&m, 4, MODEL_PLAIN);
+    npv_store *const store = model_create(&m, NPV_DURABILITY_OFF);
+    for (int i = 0; i < 2; i++)
+        model_add(&m, store, ROWS / 2);
+    model_save(&m, store, path);
+    npv_close(store);
+    npv_buffer whole = forge_read(path);
+    npv_verification counts;
+    bool kept[MODEL_ROWS];
+    for (size_t i = 0; i < ROWS; i++) {
+        kept[i] = i % 2 == 0;
+        if (!kept[i])
+            forge_put32(whole, vectors_of(whole) + i * 4 * MODEL_DIMENSIONS, 0x7fc00000); /* NaN */
+    }
+    forge_write(path, (npv_bytes){whole.data, whole.size});
+    assert_int_equal(repair(&counts), NPV_OK);
+    expect_report("row 1999 of the archive: lost");
+    expect_report("and so are others behind row 2001");
+    assert_null(strstr(report, "row 2003 of the archive"));
+    assert_int_equal(counts.rows_lost, ROWS / 2);
+    expect_saved(&m, kept);
+    free(whole.data);
+    model_free(&m);
+}
+
+/* Their texts are no code points. The first twenty are named. */
+static void records_that_are_none_are_named_and_counted(void **state) {
+    (void)state;
+    enum { ROWS = 25, RECORD = 4 + 5 * 4 };
+    model m = make_archive(4, MODEL_TYPED, ROWS);
+    npv_buffer whole = forge_read(path);
+    npv_verification counts;
+    const size_t local = forge_local(whole, "metadata.npy");
+    const size_t end = local + 30 + whole.data[local + 26] + whole.data[local + 28] + forge_get32(whole, local + 18);
+    for (size_t i = 1; i <= ROWS - 2; i++)
+        forge_put32(whole, end - i * RECORD + 4, 0x110000);
+    forge_write(path, (npv_bytes){whole.data, whole.size});
+    assert_int_equal(repair(&counts), NPV_OK);
+    expect_report("the record of row 2 is lost");
+    expect_report("the record of row 21 is lost");
+    assert_null(strstr(report, "the record of row 22 is lost"));
+    expect_report("and those of 3 rows more");
+    npv_store *const store = open_saved();
+    char *json[3] = {NULL, NULL, NULL};
+    for (size_t i = 0; i < 3; i++)
+        must(npv_get_document(store, i, &json[i], NULL), NULL);
+    assert_null(strstr(json[1], "\"text\": \"\""));
+    assert_non_null(strstr(json[2], "\"text\": \"\""));
+    for (size_t i = 0; i < 3; i++)
+        npv_free(json[i]);
+    npv_close(store);
+    free(whole.data);
+    model_free(&m);
+}
+
+static void members_that_are_none_of_a_store_are_named(void **state) {
+    (void)state;
+    static const float vectors[] = {1, 0, 0, 1};
+    static const int64_t numbers[] = {0};
+    npv_buffer parts[] = {
+        forge_npy(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }", vectors, sizeof vectors),
+        forge_npy(1, "{'descr': '<i8', 'fortran_order': False, 'shape': (1,), }", numbers, sizeof numbers),
+    };
+    const forged_member members[] = {
+        {"vectors.npy", {parts[0].data, parts[0].size}, false},
+        {"normalize.npy", {parts[1].data, parts[1].size}, false},
+        {"notes.txt", {(const unsigned char *)"x", 1}, false},
+    };
+    npv_buffer zip = forge_zip(members, 3, "");
+    npv_verification counts;
+    forge_write(path, (npv_bytes){zip.data, zip.size});
+    assert_int_equal(verify(&counts), NPV_OK);
+    expect_report("normalize.npy: expected one bool, found");
+    expect_report("notes.txt: means nothing to npvec");
+    assert_int_equal(counts.findings, 1);
+    assert_int_equal(counts.rows, 2);
+    free(zip.data);
+    free(parts[0].data);
+    free(parts[1].data);
 }
 
 static void rows_that_are_not_of_unit_length_are_left_out_where_they_must_be(void **state) {
@@ -662,6 +749,9 @@ int main(void) {
         TEST(a_header_that_leads_to_another_array_loses_nothing),
         TEST(a_cut_archive_keeps_the_rows_before_the_cut),
         TEST(vectors_that_are_none_are_left_out_and_named),
+        TEST(not_more_than_a_thousand_runs_of_rows_are_named),
+        TEST(records_that_are_none_are_named_and_counted),
+        TEST(members_that_are_none_of_a_store_are_named),
         TEST(rows_that_are_not_of_unit_length_are_left_out_where_they_must_be),
         TEST(nothing_is_ever_overwritten),
         TEST(what_is_no_store_cannot_be_verified),
