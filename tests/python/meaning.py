@@ -1,13 +1,14 @@
 """docs/filters.md in Python: conditions that spell themselves in both dialects, and say of a row whether they hold.
 
 Nothing here comes from the library's code, or from SQLite's. A value is a pair of its kind and what Python compares,
-which it does exactly: integers with floats, text by code points. A row is a dict of values by the names of fields.
+which it does exactly: integers with floats, text by code points; of an array a list of values. A row gives values by
+fields, each a name, or a tuple of keys and numbers of elements.
 """
 
 import re
 
-BOOLEAN, NUMBER, TEXT, OTHER, NULL = "boolean", "number", "text", "other", "null"
-PLACES = {BOOLEAN: 0, NUMBER: 1, TEXT: 2, OTHER: 3, NULL: 4}  # in the order of npv_select
+BOOLEAN, NUMBER, TEXT, ARRAY, OTHER, NULL, MISSING = "boolean", "number", "text", "array", "other", "null", "missing"
+PLACES = {BOOLEAN: 0, NUMBER: 1, TEXT: 2, ARRAY: 3, OTHER: 3, NULL: 4, MISSING: 5}  # in the order of npv_select
 
 
 def kind_of(value):
@@ -42,9 +43,20 @@ def quoted(name):
     return '"' + name.replace('"', '""') + '"'
 
 
-def key(name):
+def path(field, is_bare):
+    """Its steps, those for which `is_bare` as they are, others in quotes."""
+    spelled = ""
+    for number, step in enumerate([field] if isinstance(field, str) else field):
+        if isinstance(step, int):
+            spelled += f"[{step}]"
+        else:
+            spelled += "." * (number > 0) + (step if BARE.fullmatch(step) and is_bare(number, step) else quoted(step))
+    return spelled
+
+
+def key(field):
     """A field in JSON."""
-    return name if BARE.fullmatch(name) and not name.startswith("$") else quoted(name)
+    return path(field, lambda number, step: number > 0 or not step.startswith("$"))
 
 
 def constant(value):
@@ -62,9 +74,12 @@ class Speller:
     def word(self, words):
         return words.lower() if self.rng.random() < 0.3 else words
 
-    def field(self, name):
-        is_plain = BARE.fullmatch(name) and not name[0].isdigit() and name.upper() not in WORDS
-        return name if is_plain and self.rng.random() < 0.8 else quoted(name)
+    def field(self, field):
+        def is_bare(number, step):
+            is_word = number == 0 and (step[0].isdigit() or step.upper() in WORDS)
+            return not is_word and self.rng.random() < 0.8
+
+        return path(field, is_bare)
 
     def value(self, value):
         """Text has neither zeros nor halves of surrogate pairs."""
@@ -194,7 +209,10 @@ class Contains(Named):
 
     def holds(self, row):
         kind, found = row[self.field]
-        return self.values[0] in found if kind == kind_of(self.values[0]) == TEXT else None
+        part = kind_of(self.values[0]), self.values[0]
+        if kind == ARRAY:
+            return any(element == part for element in found)
+        return part[1] in found if kind == part[0] == TEXT else None
 
     def json(self):
         return {key(self.field): {"$contains": self.values[0]}}
@@ -202,7 +220,7 @@ class Contains(Named):
 
 class IsNull(Named):
     def holds(self, row):
-        return row[self.field][0] == NULL
+        return row[self.field][0] in (NULL, MISSING)
 
     def text(self, speller, negation=""):
         return f"{speller.field(self.field)} {speller.word(f'IS {negation}NULL')}"
@@ -216,7 +234,7 @@ class Exists:
         self.field = field
 
     def holds(self, row):
-        return self.field in row
+        return row[self.field][0] != MISSING
 
     def text(self, speller):
         return f"{speller.word('EXISTS')}({speller.field(self.field)})"
