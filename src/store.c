@@ -70,6 +70,9 @@ void npv_store_lock_for_reading(npv_store *store) {
 
 void npv_store_lock_for_writing(npv_store *store) {
     mend_after_fork(store);
+    /* While one saves, which takes as long as the disk does, readers need not wait for a writer that cannot come in. */
+    pthread_mutex_lock(&store->saving);
+    pthread_mutex_unlock(&store->saving);
     pthread_mutex_lock(&store->turn);
     atomic_store(&store->awaited, true);
     pthread_rwlock_wrlock(&store->lock);

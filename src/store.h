@@ -34,7 +34,7 @@ struct npv_store {
     pthread_mutex_t turn;   /* taken by writers, before `lock`, until they have that; and by readers that come while */
     atomic_bool awaited;    /* a writer that has its turn waits for `lock` */
     pthread_mutex_t lazy;   /* taken by readers, inside `lock`, around what is made at first use */
-    pthread_mutex_t saving; /* taken by readers, inside `lock`: one npv_save at a time */
+    pthread_mutex_t saving; /* taken by readers, inside `lock`: one npv_save at a time; by writers, before their turn */
     atomic_ulong forks;     /* npv_forks() of the process whose locks and threads these are */
 
     unsigned threads;

@@ -148,8 +148,34 @@ static void who_comes_after_a_waiting_writer_reads_after_it(void **state) {
     npv_close(store);
 }
 
+static void searches_go_on_while_a_writer_waits_for_a_save(void **state) {
+    (void)state;
+    npv_store_options options = NPV_STORE_OPTIONS_INIT;
+    npv_store *store = NULL;
+    npv_error error = {0};
+    pthread_t writer, reader;
+    void *counted = NULL;
+    options.dimensions = DIMENSIONS;
+    must(npv_create(&options, &store, &error), &error);
+    npv_store_lock_for_reading(store); /* as npv_save does */
+    pthread_mutex_lock(&store->saving);
+    assert_int_equal(pthread_create(&writer, NULL, add_one, store), 0);
+    nanosleep(&(struct timespec){0, 20000000}, NULL); /* in which the writer gets as far as it can */
+    alarm(60);
+    assert_int_equal(pthread_create(&reader, NULL, count_rows, store), 0);
+    assert_int_equal(pthread_join(reader, &counted), 0);
+    alarm(0);
+    assert_int_equal((uintptr_t)counted, 0);
+    pthread_mutex_unlock(&store->saving);
+    npv_store_unlock(store);
+    assert_int_equal(pthread_join(writer, NULL), 0);
+    assert_int_equal(npv_count(store), 1);
+    npv_close(store);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(searches_go_on_while_a_writer_waits_for_a_save),
         cmocka_unit_test(who_comes_after_a_waiting_writer_reads_after_it),
         cmocka_unit_test(readers_filter_while_one_writes),
     };
