@@ -8,16 +8,18 @@ other is not. Values go into filters as JSON, never into text.
 """
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from . import _rows
 from ._inputs import PathInput, file_path
 from ._store import VectorStore
 
 Filter = dict[str, Any]
+R = TypeVar("R")
 
 
 class Condition(NamedTuple):
@@ -100,6 +102,21 @@ class Documents:
             raise ValueError("save: expected documents, found none yet, so that dimensions are unknown")
         self.store.save(self.path if path is None else path)
         self.path = self.store.file_path
+
+
+def steady(store: VectorStore[Any], read: Callable[[], R]) -> R:
+    """What several calls read of rows that one of them finds, which other threads may delete or renumber meanwhile."""
+
+    def whole(rows: _rows.Rows) -> R:
+        try:
+            found = read()
+        except IndexError as error:
+            raise _rows.Changed(*error.args) from None
+        if store._rows is not rows:
+            raise _rows.Changed
+        return found
+
+    return store._steady(whole)
 
 
 # ----------------------------------------------------------------------------------------------------------- conditions

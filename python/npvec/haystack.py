@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from . import VectorStore
 from . import _frameworks as frameworks
@@ -229,16 +230,18 @@ class NpvecDocumentStore:
     def _where(self, filters: dict[str, Any] | None) -> dict[str, Any] | None:
         return _condition(filters, self._documents.text_key).true if filters else None
 
-    def _document(self, row: int, metadata: Any, score: float | None = None) -> Document:
+    def _document(
+        self, given: str | None, vector: npt.NDArray[np.float32], metadata: Any, score: float | None = None
+    ) -> Document:
         text, fields = self._documents.parts(metadata)
         name, blob, sparse, no_vector = (fields.pop(key, None) for key in _RESERVED)
         return Document(
-            id=name or self.store.id_of(row) or "",
+            id=name or given or "",
             content=text,
             blob=None if blob is None else ByteStream(**blob),
             meta=fields,
             score=score,
-            embedding=None if no_vector else self.store.vectors[row].tolist(),
+            embedding=None if no_vector else vector.tolist(),
             sparse_embedding=None if sparse is None else SparseEmbedding.from_dict(sparse),
         )
 
@@ -252,9 +255,13 @@ class NpvecDocumentStore:
 
     def filter_documents(self, filters: dict[str, Any] | None = None) -> list[Document]:
         """The documents for which the filters hold; all without filters."""
-        rows: Sequence[int] = self.store.select(self._where(filters)).tolist()
-        found = [(row, self.store.get(row)) for row in rows]
-        return [self._document(row, got[1]) for row, got in found if got is not None]
+        where = self._where(filters)
+
+        def read() -> list[tuple[str | None, npt.NDArray[np.float32], Any]]:
+            found = [(row, self.store.get(row)) for row in self.store.select(where).tolist()]
+            return [(self.store.id_of(row), *got) for row, got in found if got is not None]
+
+        return [self._document(*found) for found in frameworks.steady(self.store, read)]
 
     def embedding_retrieval(
         self, query_embedding: list[float], *, filters: dict[str, Any] | None = None, top_k: int = 10
@@ -265,8 +272,12 @@ class NpvecDocumentStore:
         where = has_vector if given is None else {"$and": [given, has_vector]}
         cosine = self._arguments["embedding_similarity_function"] == "cosine"
         search = self.store.cosine_search if cosine else self.store.dot_search
-        hits = search(query_embedding, top_k=top_k, where=where)
-        return [self._document(hit.index, hit.metadata, hit.value) for hit in hits]
+
+        def read() -> list[tuple[str | None, npt.NDArray[np.float32], Any, float]]:
+            hits, vectors = search(query_embedding, top_k=top_k, where=where), self.store.vectors
+            return [(self.store.id_of(hit.index), vectors[hit.index], hit.metadata, hit.value) for hit in hits]
+
+        return [self._document(*found) for found in frameworks.steady(self.store, read)]
 
 
 @component

@@ -10,7 +10,7 @@ from typing import Any
 import numpy.typing as npt
 
 from . import VectorStore as Store
-from ._frameworks import Documents, diverse, missing_package
+from ._frameworks import Documents, diverse, missing_package, steady
 from ._inputs import PathInput, Where
 
 try:
@@ -181,10 +181,16 @@ class NpvecVectorStore(VectorStore):
     def _hits(
         self, vector: npt.ArrayLike, k: int, filter: Where | None, params: Sequence[Any] | None
     ) -> list[tuple[int, float, Document]]:
-        if self.store is None:
+        store = self.store
+        if store is None:
             return []
-        hits = self.store.search(vector, k, -float("inf"), where=filter, params=params)
-        return [(row, score, self._document(self.store.id_of(row), metadata)) for row, score, metadata in hits]
+
+        def read() -> list[tuple[int, float, str | None, Any]]:
+            hits = store.search(vector, k, -float("inf"), where=filter, params=params)
+            return [(row, score, store.id_of(row), metadata) for row, score, metadata in hits]
+
+        found = steady(store, read)
+        return [(row, score, self._document(name, metadata)) for row, score, name, metadata in found]
 
     def similarity_search_with_score_by_vector(
         self,
@@ -237,10 +243,15 @@ class NpvecVectorStore(VectorStore):
         **kwargs: Any,
     ) -> list[Document]:
         """`k` of the `fetch_k` nearest documents, near the vector (lambda_mult 1) and unlike each other (0)."""
-        hits = self._hits(embedding, fetch_k, filter, params)
-        if self.store is None or not hits:
+        store = self.store
+        if store is None:
             return []
-        vectors = self.store.vectors[[row for row, _, _ in hits]]
+
+        def read() -> tuple[list[tuple[int, float, Document]], npt.NDArray[Any]]:
+            hits = self._hits(embedding, fetch_k, filter, params)
+            return hits, store.vectors[[row for row, _, _ in hits]]
+
+        hits, vectors = steady(store, read)
         return [hits[position][2] for position in diverse(embedding, vectors, k, lambda_mult)]
 
     def max_marginal_relevance_search(

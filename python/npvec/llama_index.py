@@ -162,32 +162,36 @@ class NpvecVectorStore(BasePydanticVectorStore):
         if self.client is not None:
             self.client.clear()
 
-    def _node(self, store: Store[Any], row: int, metadata: Any) -> BaseNode:
+    def _node(self, row: int, name: str | None, metadata: Any) -> BaseNode:
         text, fields = self._documents.parts(metadata)
         if "_node_content" in fields:
             return metadata_dict_to_node(fields, text=text)
-        return TextNode(id_=store.id_of(row) or str(row), text=text or "", metadata=fields)
+        return TextNode(id_=name or str(row), text=text or "", metadata=fields)
 
     def get_nodes(self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None) -> list[BaseNode]:
         """The nodes with these ids and for which the filters hold; all if there is neither."""
         store = self.client
         if store is None:
             return []
-        rows = store.select(None if filters is None else _condition(filters).true, ids=node_ids).tolist()
-        found = [(row, store.get(row)) for row in rows]
-        return [self._node(store, row, got[1]) for row, got in found if got is not None]
+        where = None if filters is None else _condition(filters).true
+
+        def read() -> list[tuple[int, str | None, Any]]:
+            found = [(row, store.get(row)) for row in store.select(where, ids=node_ids).tolist()]
+            return [(row, store.id_of(row), got[1]) for row, got in found if got is not None]
+
+        return [self._node(*found) for found in frameworks.steady(store, read)]
 
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """The nodes nearest to the query's embedding, with their cosines, best first.
 
         kwargs, for the mode MMR: mmr_threshold, mmr_prefetch_factor (4; so many times as many nodes are chosen from).
         """
-        store = self.client
+        store, embedding = self.client, query.query_embedding
         if query.mode not in (VectorStoreQueryMode.DEFAULT, VectorStoreQueryMode.MMR):
             raise ValueError(
                 f"query: expected the mode default or mmr, found {query.mode}: npvec searches vectors alone"
             )
-        if query.query_embedding is None:
+        if embedding is None:
             raise ValueError("query: expected an embedding, found None")
         if store is None or query.similarity_top_k < 1:
             return VectorStoreQueryResult(nodes=[], similarities=[], ids=[])
@@ -198,14 +202,19 @@ class NpvecVectorStore(BasePydanticVectorStore):
         mmr = query.mode == VectorStoreQueryMode.MMR
         count = query.similarity_top_k * (kwargs.get("mmr_prefetch_factor", 4) if mmr else 1)
         only = query.node_ids or None  # an index passes an empty list for all
-        hits = store.search(query.query_embedding, count, -float("inf"), where=where, ids=only)
-        if mmr and hits:
-            threshold = query.mmr_threshold if query.mmr_threshold is not None else kwargs.get("mmr_threshold", 0.5)
-            vectors = store.vectors[[row for row, _, _ in hits]]
-            chosen = frameworks.diverse(query.query_embedding, vectors, query.similarity_top_k, threshold)
-            hits = [hits[position] for position in chosen]
-        nodes = [self._node(store, row, metadata) for row, _, metadata in hits]
-        scores = [score for _, score, _ in hits]
+        threshold = query.mmr_threshold if query.mmr_threshold is not None else kwargs.get("mmr_threshold", 0.5)
+
+        def read() -> list[tuple[int, str | None, Any, float]]:
+            hits = store.search(embedding, count, -float("inf"), where=where, ids=only)
+            if mmr and hits:
+                vectors = store.vectors[[row for row, _, _ in hits]]
+                chosen = frameworks.diverse(embedding, vectors, query.similarity_top_k, threshold)
+                hits = [hits[position] for position in chosen]
+            return [(row, store.id_of(row), metadata, score) for row, score, metadata in hits]
+
+        found = frameworks.steady(store, read)
+        nodes = [self._node(row, name, metadata) for row, name, metadata, _ in found]
+        scores = [score for _, _, _, score in found]
         return VectorStoreQueryResult(nodes=nodes, similarities=scores, ids=[node.node_id for node in nodes])
 
 

@@ -103,6 +103,20 @@ def test_retrieval_scores_and_leaves_out_what_has_no_embedding(store):
     assert [(each.id, each.score) for each in dot.embedding_retrieval([1.0, 0.0], top_k=1)] == [("b", 3.0)]
 
 
+def test_a_document_keeps_its_embedding_when_rows_move_up_after_it_was_found(store, tmp_path, monkeypatch):
+    find = VectorStore.cosine_search
+
+    def find_and_move(self, *arguments, **options):
+        hits = find(self, *arguments, **options)
+        self.delete(["a"])
+        self.save(tmp_path / "a.npz")
+        return hits
+
+    monkeypatch.setattr(VectorStore, "cosine_search", find_and_move)
+    found = store.embedding_retrieval([1.0, 1.0], top_k=1)
+    assert ids(found) == "b" and found[0].embedding[0] == found[0].embedding[1]
+
+
 def test_the_retriever_in_a_pipeline(store, tmp_path):
     store.save(tmp_path / "notes.npz")
     bound = NpvecDocumentStore(str(tmp_path / "notes.npz"))

@@ -51,6 +51,19 @@ def texts(documents):
     return [document.page_content for document in documents]
 
 
+@pytest.mark.parametrize("search", ["similarity_search", "max_marginal_relevance_search"])
+def test_a_document_that_is_deleted_after_it_was_found_is_left_out(store, search, monkeypatch):
+    find = VectorStore.search
+
+    def find_and_delete(self, *arguments, **options):
+        hits = find(self, *arguments, **options)
+        self.delete(["2"])
+        return hits
+
+    monkeypatch.setattr(VectorStore, "search", find_and_delete)
+    assert texts(getattr(store, search)("one", k=2)) == ["one", "three"]
+
+
 def test_documents_come_back_as_they_were(store):
     (found,) = store.get_by_ids(["4"])
     assert found == Document(id="4", page_content="four", metadata=METADATAS[3])
