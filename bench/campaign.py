@@ -208,7 +208,7 @@ def _measure(
     say(f"k={k}: one query at a time, {len(asked)} queries on {len(ready)} systems in turn")
     interleave([runner.single for runner in ready], options.turn, options.warm, options.seconds)
     say(f"k={k}: {len(batch)} queries in one call")
-    interleave([runner.batch for runner in ready], BATCH_TURN, min(options.warm, 2), options.seconds)
+    interleave([runner.batch for runner in ready], BATCH_TURN, options.warm, options.seconds)
     return [_result(runner, case, asked, truth) for runner in ready]
 
 

@@ -56,7 +56,7 @@ def _record(system: Npvec, case: Case, k: int, options: Options, first: dict[str
     for contender in (chosen, plain):
         warm_up(contender)
     interleave([chosen, plain], options.turn, options.warm, options.seconds)
-    interleave([chosen_batch, plain_batch], BATCH_TURN, min(options.warm, 2), options.seconds)
+    interleave([chosen_batch, plain_batch], BATCH_TURN, options.warm, options.seconds)
     return {
         "name": case.name,
         "description": case.description,

@@ -211,6 +211,11 @@ float npv_bound_keys(const npv_request *request, const npv_bounder *bounder, int
     return largest;
 }
 
+/* At least the next float32 above. As good as at_least where a float32 more does no harm, and without its branch. */
+static float raised(float x) {
+    return x + (fabsf(x) * FLT_EPSILON + FLT_TRUE_MIN);
+}
+
 void npv_sharpen_bounds(const npv_request *request, const npv_bounder *bounder, const npv_codes *codes,
                         const int32_t *low_dots, size_t count, const npv_bounded_row *rows) {
     const float *steps = npv_code_floats(&codes->step);
@@ -221,7 +226,7 @@ void npv_sharpen_bounds(const npv_request *request, const npv_bounder *bounder, 
         const double nearer = (double)steps[row] * bounder->step * (low_dots[i] - MIDDLE * bounder->sum);
         const double change = nearer - bounder->length * ((double)errors4[row] - (double)errors8[row]);
         const double bound = *rows[i].bound + (request->divide ? change / request->lengths[row] : change);
-        *rows[i].bound = bound < HUGE_VAL ? at_least(bound) : HUGE_VALF; /* also infinite less infinite */
+        *rows[i].bound = bound < HUGE_VAL ? raised((float)bound) : HUGE_VALF; /* also infinite less infinite */
     }
 }
 

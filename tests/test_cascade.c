@@ -621,7 +621,7 @@ static void sharpened_bounds_are_rounded_up(void **state) {
             (long double)npv_code_floats(&of.codes.error4)[row] - (long double)npv_code_floats(&of.codes.error8)[row];
         const long double exact =
             bounds[0] + (long double)npv_code_floats(&of.codes.step)[row] * nearer - bounder.length * errors;
-        assert_true(bounds[2] >= exact - 0x1p-45L && bounds[2] <= exact + fabsl(exact) * 0x1p-22L + 0x1p-45L);
+        assert_true(bounds[2] >= exact - 0x1p-45L && bounds[2] <= exact + fabsl(exact) * 0x1p-21L + 0x1p-45L);
     }
     free(bounder.coarse);
     free(wide);
