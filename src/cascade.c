@@ -64,6 +64,12 @@
 /* Listed rows whose codes are asked for ahead of their turn. */
 #define ROWS_AHEAD 8
 
+/* Codes of listed rows that are brought together: one of the longest, many of others. */
+#define GATHERED_BYTES NPV_PLANE_BYTES(65536)
+
+/* Planes take a multiple of it. */
+#define CODE_STEP 32
+
 /* How much of a row is asked for; the rest follows by itself once it is read. */
 #define MOST_ASKED_FOR 8192
 
@@ -118,25 +124,19 @@ static uint64_t row_at(const cascade_job *job, uint64_t place) {
     return job->listed == NULL ? place : job->listed[place];
 }
 
-/* Rows that are picked out lie anywhere: asked for some steps ahead, they do not keep the kernels waiting. */
-static void ask_for(const void *bytes, size_t size) {
+/* gcc takes functions that do nothing but prefetch for pure ones, whose calls it may drop: so there must be no calls. */
+#define PREFETCHES static inline __attribute__((always_inline))
+
+PREFETCHES void ask_for(const void *bytes, size_t size) {
     const size_t most = size < MOST_ASKED_FOR ? size : MOST_ASKED_FOR;
     for (size_t i = 0; i < most; i += CACHE_LINE)
         __builtin_prefetch((const char *)bytes + i);
 }
 
-static void ask_for_header(const cascade_job *job, int bits, uint64_t row) {
-    const npv_headers headers = npv_headers_from(job->request, job->codes, bits, row);
-    __builtin_prefetch(headers.columns.along);
-    __builtin_prefetch(headers.columns.step);
-    __builtin_prefetch(headers.columns.error);
-    __builtin_prefetch(headers.columns.length);
-}
-
 /* Asks for what is read next of a row that was picked out. */
 typedef void ask(const cascade_job *job, uint64_t row);
 
-static void ask_for_low_nibbles(const cascade_job *job, uint64_t row) {
+PREFETCHES void ask_for_low_nibbles(const cascade_job *job, uint64_t row) {
     const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
     ask_for(npv_plane_row(&job->codes->low, row, plane_bytes), plane_bytes);
     __builtin_prefetch(npv_code_floats(&job->codes->error8) + row);
@@ -148,33 +148,70 @@ typedef struct tile {
     size_t queries;
 } tile;
 
-/* dots[query * count + i] of `count` neighbouring rows of a plane. */
-static void sum_rows(const cascade_job *job, const tile *of, const npv_array *plane, uint64_t row, size_t count,
-                     int32_t *dots) {
+/* dots[query * rows.count + i] of neighbouring rows of a plane. */
+static void sum_rows(const cascade_job *job, const tile *of, const uint8_t *plane, npv_run rows, int32_t *dots) {
     const npv_kernels *kernels = job->request->kernels;
     const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
-    (of->queries == 1 ? kernels->dot_nibbles : kernels->dot_nibbles_tile)(
-        of->coarse, npv_plane_row(plane, row, plane_bytes), plane_bytes, count, dots);
+    (of->queries == 1 ? kernels->dot_nibbles : kernels->dot_nibbles_tile)(of->coarse, plane + rows.first * plane_bytes,
+                                                                          plane_bytes, rows.count, dots);
+}
+
+/* Listed rows lie anywhere: asked for some steps ahead, they do not keep the kernels waiting. */
+PREFETCHES void ask_ahead(const cascade_job *job, const npv_array *plane, uint64_t place) {
+    const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
+    if (place + ROWS_AHEAD >= job->rows)
+        return;
+    const uint64_t row = job->listed[place + ROWS_AHEAD];
+    ask_for(npv_plane_row(plane, row, plane_bytes), plane_bytes);
+    __builtin_prefetch(npv_code_floats(&job->codes->along) + row);
+    __builtin_prefetch(npv_code_floats(&job->codes->step) + row);
+    __builtin_prefetch(npv_code_floats(job->bits == 4 ? &job->codes->error4 : &job->codes->error8) + row);
+    __builtin_prefetch(npv_code_floats(&job->codes->length) + row);
+}
+
+/* In steps that compilers make of vectors: a call for so few bytes takes longer. */
+static void copy_code(uint8_t *to, const uint8_t *from, size_t plane_bytes) {
+    for (size_t i = 0; i < plane_bytes; i += CODE_STEP)
+        memcpy(to + i, from + i, CODE_STEP);
+}
+
+/* The same for listed rows, brought together so that kernels take several at once. */
+static void sum_gathered(const cascade_job *job, const tile *of, const npv_array *plane, npv_run places,
+                         int32_t *dots) {
+    const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
+    const size_t lot = GATHERED_BYTES / plane_bytes;
+    _Alignas(CACHE_LINE) uint8_t codes[GATHERED_BYTES];
+    int32_t sums[NPV_TILE * NPV_BLOCK_ROWS];
+    for (size_t first = 0; first < places.count; first += lot) {
+        const npv_run some = {0, places.count - first < lot ? places.count - first : lot};
+        for (size_t i = 0; i < some.count; i++) {
+            ask_ahead(job, plane, places.first + first + i);
+            copy_code(codes + i * plane_bytes, npv_plane_row(plane, job->listed[places.first + first + i], plane_bytes),
+                      plane_bytes);
+        }
+        sum_rows(job, of, codes, some, sums);
+        for (size_t query = 0; query < of->queries; query++)
+            memcpy(dots + query * places.count + first, sums + query * some.count, some.count * sizeof *sums);
+    }
+}
+
+/* And one by one, which is better where a kernel has enough to do with one. */
+static void sum_picked_out(const cascade_job *job, const tile *of, const npv_array *plane, npv_run places,
+                           int32_t *dots) {
+    for (size_t i = 0; i < places.count; i++) {
+        ask_ahead(job, plane, places.first + i);
+        sum_rows(job, of, plane->data, (npv_run){job->listed[places.first + i], 1}, &dots[i]);
+    }
 }
 
 /* The same for the rows at neighbouring places in the blocks. */
 static void sum_places(const cascade_job *job, const tile *of, const npv_array *plane, npv_run places, int32_t *dots) {
-    const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
-    if (job->listed == NULL) {
-        sum_rows(job, of, plane, places.first, places.count, dots);
-        return;
-    }
-    for (size_t i = 0; i < places.count; i++) {
-        int32_t sums[NPV_TILE];
-        const uint64_t ahead = places.first + i + ROWS_AHEAD;
-        if (ahead < job->rows) {
-            ask_for(npv_plane_row(plane, job->listed[ahead], plane_bytes), plane_bytes);
-            ask_for_header(job, job->bits, job->listed[ahead]);
-        }
-        sum_rows(job, of, plane, job->listed[places.first + i], 1, sums);
-        for (size_t query = 0; query < of->queries; query++)
-            dots[query * places.count + i] = sums[query];
-    }
+    if (job->listed == NULL)
+        sum_rows(job, of, plane->data, places, dots);
+    else if (of->queries == 1 && NPV_PLANE_BYTES(job->request->dimensions) > NPV_SHORT_PLANE_BYTES)
+        sum_picked_out(job, of, plane, places, dots);
+    else
+        sum_gathered(job, of, plane, places, dots);
 }
 
 /* The headers of rows that are picked out, brought together. */
@@ -337,7 +374,7 @@ static void score_row(const cascade_job *job, const cascade_query *query, uint64
         npv_topk_offer(top, (npv_candidate){key, row});
 }
 
-static void ask_for_vector(const cascade_job *job, uint64_t row) {
+PREFETCHES void ask_for_vector(const cascade_job *job, uint64_t row) {
     const npv_request *request = job->request;
     if (request->file == NULL)
         ask_for(request->vectors + row * request->dimensions, request->dimensions * sizeof(float));
@@ -370,7 +407,7 @@ static void sharpen(const cascade_job *job, const cascade_query *query, const np
         const size_t some = count - first < NPV_BLOCK_ROWS ? count - first : NPV_BLOCK_ROWS;
         int32_t dots[NPV_BLOCK_ROWS];
         for (size_t i = 0; i < some; i++)
-            sum_rows(job, &of, &job->codes->low, rows[first + i].row, 1, &dots[i]);
+            sum_rows(job, &of, job->codes->low.data, (npv_run){rows[first + i].row, 1}, &dots[i]);
         npv_sharpen_bounds(job->request, &query->bounder, job->codes, dots, some, rows + first);
     }
 }

@@ -32,9 +32,6 @@
 
 #define ROW_INLINE TARGET static inline __attribute__((always_inline))
 
-/* Rows so short that four of them are read like one: for a single query too they are taken together. */
-#define SHORT_PLANE_BYTES 256
-
 /* Of `rows` rows and `tile` queries, row after row; a single query and row may have two, one for the high halves. */
 #define MOST_SUMS (TILE_ROWS * NPV_TILE > SINGLE_SUMS ? TILE_ROWS * NPV_TILE : SINGLE_SUMS)
 
@@ -130,7 +127,7 @@ ROW_INLINE void sum_rows(const int8_t *queries, size_t tile, const uint8_t *plan
 TARGET static void code_dot_nibbles(const int8_t *query, const uint8_t *plane, size_t plane_bytes, size_t count,
                                     int32_t *dots) {
     size_t i = 0;
-    for (; TILE_ROWS > 1 && plane_bytes <= SHORT_PLANE_BYTES && i + TILE_ROWS <= count; i += TILE_ROWS)
+    for (; TILE_ROWS > 1 && plane_bytes <= NPV_SHORT_PLANE_BYTES && i + TILE_ROWS <= count; i += TILE_ROWS)
         sum_rows(query, 1, plane + i * plane_bytes, TILE_ROWS, plane_bytes, count, dots + i);
     for (; i < count; i++)
         sum_rows(query, 1, plane + i * plane_bytes, 1, plane_bytes, count, dots + i);

@@ -78,6 +78,7 @@ static inline size_t npv_code_position(size_t dimension, size_t plane_bytes) {
 }
 
 /* dots[i] = sum of query[j] * nibble of dimension j of row i of a plane. At most 127 * 15 * 65,536 < 2^31. */
+#define NPV_SHORT_PLANE_BYTES 256 /* of rows so short that kernels take several together for one query too */
 typedef void npv_dot_nibbles(const int8_t *query, const uint8_t *plane, size_t plane_bytes, size_t count,
                              int32_t *dots);
 
