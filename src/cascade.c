@@ -12,9 +12,6 @@
  *
  * Queries of a batch take these steps together, a group at a time, so that a block of codes is read from memory once
  * for all of them.
- *
- * Blocks are of neighbouring rows. If only a small share of the rows is eligible, these are listed, and blocks are of
- * 64 that follow each other in the list: nothing else is touched.
  */
 #include "cascade.h"
 
@@ -25,7 +22,7 @@
 #include <string.h>
 
 #include "bits.h"
-#include "bounds.h"
+#include "blocks.h"
 #include "error.h"
 
 /*
@@ -38,8 +35,6 @@
 
 /* A part for one thread to bound: codes that stay in its second-level cache while all queries of the group use them. */
 #define PART_BYTES ((size_t)256 << 10)
-
-#define CACHE_LINE 64
 
 /* Groups of rows among which the seeds are sought, for each that is wanted: with four, one in eight shares a group. */
 #define SEED_GROUPS 4
@@ -55,30 +50,10 @@
  */
 #define LOT_ROWS 128
 
-/*
- * With fewer eligible rows than one in so many, they are listed. Codes that are picked out cost three to five times
- * what they cost in a stream.
- */
-#define LISTED_SHARE 5
-
-/* Listed rows whose codes are asked for ahead of their turn. */
-#define ROWS_AHEAD 8
-
-/* Codes of listed rows that are brought together: one of the longest, many of others. */
-#define GATHERED_BYTES NPV_PLANE_BYTES(65536)
-
-/* Planes take a multiple of it. */
-#define CODE_STEP 32
-
-/* How much of a row is asked for; the rest follows by itself once it is read. */
-#define MOST_ASKED_FOR 8192
-
 /* What one query of a group holds. */
 typedef struct cascade_query {
     const double *prepared;
-    npv_bounder bounder;
-    float *bounds;      /* one a row in blocks, up to whole ones; -infinity: no row, or none that may still be a hit */
-    float *maxima;      /* at least the largest of each block */
+    npv_block_bounds *bounds;
     float threshold;    /* after step 2 */
     uint64_t survivors; /* rows that reach it, but for seeds */
     bool shared;        /* step 3 is shared out among all threads */
@@ -105,13 +80,10 @@ typedef struct cascade_helper {
 
 typedef struct cascade_job {
     const npv_request *request;
-    const npv_codes *codes;
-    int bits;
-    uint64_t *listed; /* eligible rows, if they are few; NULL: blocks are of all rows */
-    size_t rows;      /* in blocks */
-    size_t blocks;
+    npv_blocks blocks;
     size_t part_blocks;
     size_t query_count; /* of the group */
+    npv_block_bounds *bounds;
     cascade_query *queries;
     thread_room *rooms;      /* one a thread */
     cascade_helper *helpers; /* one a thread but the caller's; for a group of one, of which there is one at most */
@@ -119,176 +91,18 @@ typedef struct cascade_job {
 
 /* -------------------------------------------------------------------------------------------------- 1. Bounding -- */
 
-/* The row at a place in the blocks. */
-static uint64_t row_at(const cascade_job *job, uint64_t place) {
-    return job->listed == NULL ? place : job->listed[place];
-}
-
-/* gcc takes functions that do nothing but prefetch for pure ones, whose calls it may drop: so there must be no calls. */
-#define PREFETCHES static inline __attribute__((always_inline))
-
-PREFETCHES void ask_for(const void *bytes, size_t size) {
-    const size_t most = size < MOST_ASKED_FOR ? size : MOST_ASKED_FOR;
-    for (size_t i = 0; i < most; i += CACHE_LINE)
-        __builtin_prefetch((const char *)bytes + i);
-}
-
-/* Asks for what is read next of a row that was picked out. */
-typedef void ask(const cascade_job *job, uint64_t row);
-
-PREFETCHES void ask_for_low_nibbles(const cascade_job *job, uint64_t row) {
-    const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
-    ask_for(npv_plane_row(&job->codes->low, row, plane_bytes), plane_bytes);
-    __builtin_prefetch(npv_code_floats(&job->codes->error8) + row);
-}
-
-/* The queries that are bounded together: one, or a tile, whose integers lie one behind the other. */
-typedef struct tile {
-    const int8_t *coarse;
-    size_t queries;
-} tile;
-
-/* dots[query * rows.count + i] of neighbouring rows of a plane. */
-static void sum_rows(const cascade_job *job, const tile *of, const uint8_t *plane, npv_run rows, int32_t *dots) {
-    const npv_kernels *kernels = job->request->kernels;
-    const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
-    (of->queries == 1 ? kernels->dot_nibbles : kernels->dot_nibbles_tile)(of->coarse, plane + rows.first * plane_bytes,
-                                                                          plane_bytes, rows.count, dots);
-}
-
-/* Listed rows lie anywhere: asked for some steps ahead, they do not keep the kernels waiting. */
-PREFETCHES void ask_ahead(const cascade_job *job, const npv_array *plane, uint64_t place) {
-    const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
-    if (place + ROWS_AHEAD >= job->rows)
-        return;
-    const uint64_t row = job->listed[place + ROWS_AHEAD];
-    ask_for(npv_plane_row(plane, row, plane_bytes), plane_bytes);
-    __builtin_prefetch(npv_code_floats(&job->codes->along) + row);
-    __builtin_prefetch(npv_code_floats(&job->codes->step) + row);
-    __builtin_prefetch(npv_code_floats(job->bits == 4 ? &job->codes->error4 : &job->codes->error8) + row);
-    __builtin_prefetch(npv_code_floats(&job->codes->length) + row);
-}
-
-/* In steps that compilers make of vectors: a call for so few bytes takes longer. */
-static void copy_code(uint8_t *to, const uint8_t *from, size_t plane_bytes) {
-    for (size_t i = 0; i < plane_bytes; i += CODE_STEP)
-        memcpy(to + i, from + i, CODE_STEP);
-}
-
-/* The same for listed rows, brought together so that kernels take several at once. */
-static void sum_gathered(const cascade_job *job, const tile *of, const npv_array *plane, npv_run places,
-                         int32_t *dots) {
-    const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
-    const size_t lot = GATHERED_BYTES / plane_bytes;
-    _Alignas(CACHE_LINE) uint8_t codes[GATHERED_BYTES];
-    int32_t sums[NPV_TILE * NPV_BLOCK_ROWS];
-    for (size_t first = 0; first < places.count; first += lot) {
-        const npv_run some = {0, places.count - first < lot ? places.count - first : lot};
-        for (size_t i = 0; i < some.count; i++) {
-            ask_ahead(job, plane, places.first + first + i);
-            copy_code(codes + i * plane_bytes, npv_plane_row(plane, job->listed[places.first + first + i], plane_bytes),
-                      plane_bytes);
-        }
-        sum_rows(job, of, codes, some, sums);
-        for (size_t query = 0; query < of->queries; query++)
-            memcpy(dots + query * places.count + first, sums + query * some.count, some.count * sizeof *sums);
-    }
-}
-
-/* And one by one, which is better where a kernel has enough to do with one. */
-static void sum_picked_out(const cascade_job *job, const tile *of, const npv_array *plane, npv_run places,
-                           int32_t *dots) {
-    for (size_t i = 0; i < places.count; i++) {
-        ask_ahead(job, plane, places.first + i);
-        sum_rows(job, of, plane->data, (npv_run){job->listed[places.first + i], 1}, &dots[i]);
-    }
-}
-
-/* The same for the rows at neighbouring places in the blocks. */
-static void sum_places(const cascade_job *job, const tile *of, const npv_array *plane, npv_run places, int32_t *dots) {
-    if (job->listed == NULL)
-        sum_rows(job, of, plane->data, places, dots);
-    else if (of->queries == 1 && NPV_PLANE_BYTES(job->request->dimensions) > NPV_SHORT_PLANE_BYTES)
-        sum_picked_out(job, of, plane, places, dots);
-    else
-        sum_gathered(job, of, plane, places, dots);
-}
-
-/* The headers of rows that are picked out, brought together. */
-typedef struct gathered_headers {
-    float along[NPV_BLOCK_ROWS], step[NPV_BLOCK_ROWS], error[NPV_BLOCK_ROWS], length[NPV_BLOCK_ROWS];
-    double lengths[NPV_BLOCK_ROWS];
-} gathered_headers;
-
-static npv_headers gather_headers(const cascade_job *job, int bits, const uint64_t *rows, size_t count,
-                                  gathered_headers *room) {
-    const npv_headers all = npv_headers_from(job->request, job->codes, bits, 0);
-    for (size_t i = 0; i < count; i++) {
-        const uint64_t row = rows[i];
-        room->along[i] = all.columns.along[row];
-        room->step[i] = all.columns.step[row];
-        room->error[i] = all.columns.error[row];
-        room->length[i] = all.columns.length[row];
-        room->lengths[i] = all.lengths == NULL ? 0 : all.lengths[row];
-    }
-    return (npv_headers){{room->along, room->step, room->error, room->length}, room->lengths};
-}
-
-/* Bounds all rows of a block for `count` queries, at most a tile. */
-static void bound_whole_block(const cascade_job *job, cascade_query *queries, size_t count, npv_run block) {
-    const tile of = {queries->bounder.coarse, count == 1 ? 1 : NPV_TILE};
-    int32_t dots[NPV_TILE * NPV_BLOCK_ROWS];
-    gathered_headers room;
-    sum_places(job, &of, &job->codes->high, block, dots);
-    if (job->bits == 8) {
-        int32_t low[NPV_TILE * NPV_BLOCK_ROWS];
-        sum_places(job, &of, &job->codes->low, block, low);
-        for (size_t i = 0; i < of.queries * block.count; i++)
-            dots[i] = 16 * dots[i] + low[i];
-    }
-    const npv_headers headers = job->listed == NULL
-                                    ? npv_headers_from(job->request, job->codes, job->bits, block.first)
-                                    : gather_headers(job, job->bits, job->listed + block.first, block.count, &room);
-    for (size_t i = 0; i < count; i++)
-        queries[i].maxima[block.first / NPV_BLOCK_ROWS] =
-            npv_bound_keys(job->request, &queries[i].bounder, job->bits, &headers, block.count, dots + i * block.count,
-                           queries[i].bounds + block.first);
-}
-
-/* Takes the rows of a block that are not in `eligible` out again. */
-static void leave_out(cascade_query *query, size_t number, uint64_t eligible) {
-    float *bounds = query->bounds + number * NPV_BLOCK_ROWS;
-    float largest = -HUGE_VALF;
-    for (size_t i = 0; i < NPV_BLOCK_ROWS; i++) {
-        bounds[i] = eligible >> i & 1 ? bounds[i] : -HUGE_VALF;
-        largest = bounds[i] > largest ? bounds[i] : largest;
-    }
-    query->maxima[number] = largest;
-}
-
-static void bound_block(const cascade_job *job, cascade_query *queries, size_t count, size_t number) {
-    const size_t first = number * NPV_BLOCK_ROWS;
-    const npv_run block = {first, job->rows - first < NPV_BLOCK_ROWS ? job->rows - first : NPV_BLOCK_ROWS};
-    uint64_t eligible = block.count == NPV_BLOCK_ROWS ? UINT64_MAX : ((uint64_t)1 << block.count) - 1;
-    if (job->listed == NULL && job->request->eligible != NULL)
-        eligible &= job->request->eligible[number];
-    if (eligible != 0)
-        bound_whole_block(job, queries, count, block);
-    for (size_t i = 0; i < count && eligible != UINT64_MAX; i++)
-        leave_out(&queries[i], number, eligible);
-}
-
 static size_t part_count(const cascade_job *job) {
-    return (job->blocks + job->part_blocks - 1) / job->part_blocks;
+    return (job->blocks.count + job->part_blocks - 1) / job->part_blocks;
 }
 
 static npv_run blocks_of_part(const cascade_job *job, size_t part) {
     const size_t first = part * job->part_blocks;
-    return (npv_run){first, job->blocks - first < job->part_blocks ? job->blocks - first : job->part_blocks};
+    return (npv_run){first,
+                     job->blocks.count - first < job->part_blocks ? job->blocks.count - first : job->part_blocks};
 }
 
 static npv_run all_blocks(const cascade_job *job) {
-    return (npv_run){0, job->blocks};
+    return (npv_run){0, job->blocks.count};
 }
 
 static void bound_part(void *context, size_t part, unsigned worker) {
@@ -298,7 +112,7 @@ static void bound_part(void *context, size_t part, unsigned worker) {
     for (size_t query = 0; query < job->query_count;) {
         const size_t count = job->query_count - query < NPV_TILE ? job->query_count - query : NPV_TILE;
         for (size_t i = 0; i < blocks.count; i++)
-            bound_block(job, job->queries + query, count, blocks.first + i);
+            npv_blocks_bound(&job->blocks, job->bounds + query, count, blocks.first + i);
         query += count;
     }
 }
@@ -324,16 +138,16 @@ static size_t count_from(const float *values, size_t count, float floor) {
  * Returns how many groups there are in the end.
  */
 static size_t group_maxima(const cascade_job *job, const cascade_query *query, size_t groups, float *maxima) {
-    if (job->blocks >= groups) {
-        memcpy(maxima, query->maxima, job->blocks * sizeof *maxima);
-        return job->blocks;
+    if (job->blocks.count >= groups) {
+        memcpy(maxima, query->bounds->of_blocks, job->blocks.count * sizeof *maxima);
+        return job->blocks.count;
     }
-    const size_t rows = job->rows;
+    const size_t rows = job->blocks.rows;
     groups = groups < rows ? groups : rows;
-    memcpy(maxima, query->bounds, groups * sizeof *maxima);
+    memcpy(maxima, query->bounds->of_rows, groups * sizeof *maxima);
     for (size_t first = groups; first < rows; first += groups)
         for (size_t i = 0; i < groups && first + i < rows; i++)
-            maxima[i] = query->bounds[first + i] > maxima[i] ? query->bounds[first + i] : maxima[i];
+            maxima[i] = query->bounds->of_rows[first + i] > maxima[i] ? query->bounds->of_rows[first + i] : maxima[i];
     return groups;
 }
 
@@ -374,17 +188,19 @@ static void score_row(const cascade_job *job, const cascade_query *query, uint64
         npv_topk_offer(top, (npv_candidate){key, row});
 }
 
-PREFETCHES void ask_for_vector(const cascade_job *job, uint64_t row) {
-    const npv_request *request = job->request;
-    if (request->file == NULL)
-        ask_for(request->vectors + row * request->dimensions, request->dimensions * sizeof(float));
+/* Asks for what is read next of a row that was picked out. */
+typedef void ask(const cascade_job *job, uint64_t row);
+
+NPV_PREFETCHES void ask_for_low_nibbles(const cascade_job *job, uint64_t row) {
+    const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
+    npv_ask_for(npv_plane_row(&job->blocks.codes->low, row, plane_bytes), plane_bytes);
+    __builtin_prefetch(npv_code_floats(&job->blocks.codes->error8) + row);
 }
 
-/* The rows of a block whose bounds are at least `least`, one bit a row. */
-static uint64_t rows_from(const cascade_job *job, const cascade_query *query, size_t number, float least) {
-    if (query->maxima[number] < least)
-        return 0;
-    return npv_bounds_from(job->request->kernels, query->bounds + number * NPV_BLOCK_ROWS, least);
+NPV_PREFETCHES void ask_for_vector(const cascade_job *job, uint64_t row) {
+    const npv_request *request = job->request;
+    if (request->file == NULL)
+        npv_ask_for(request->vectors + row * request->dimensions, request->dimensions * sizeof(float));
 }
 
 /* The rows of a block whose bits are set; what is read next of them is asked for. */
@@ -393,40 +209,29 @@ static size_t pick_out(const cascade_job *job, const cascade_query *query, size_
     size_t count = 0;
     for (; bits != 0; bits &= bits - 1) {
         const size_t place = number * NPV_BLOCK_ROWS + (unsigned)__builtin_ctzll(bits);
-        rows[count] = (npv_bounded_row){row_at(job, place), query->bounds + place};
+        rows[count] = (npv_bounded_row){npv_blocks_row(&job->blocks, place), query->bounds->of_rows + place};
         next(job, rows[count].row);
         count++;
     }
     return count;
 }
 
-/* Bounds rows that were picked out by their whole codes. */
-static void sharpen(const cascade_job *job, const cascade_query *query, const npv_bounded_row *rows, size_t count) {
-    const tile of = {query->bounder.coarse, 1};
-    for (size_t first = 0; first < count; first += NPV_BLOCK_ROWS) {
-        const size_t some = count - first < NPV_BLOCK_ROWS ? count - first : NPV_BLOCK_ROWS;
-        int32_t dots[NPV_BLOCK_ROWS];
-        for (size_t i = 0; i < some; i++)
-            sum_rows(job, &of, job->codes->low.data, (npv_run){rows[first + i].row, 1}, &dots[i]);
-        npv_sharpen_bounds(job->request, &query->bounder, job->codes, dots, some, rows + first);
-    }
-}
-
 /* The least bound that a hit can have, given k rows that are at least as good as the worst of `top`. */
 static float threshold_of(const cascade_job *job, const cascade_query *query, const npv_topk *top) {
     const double least = job->request->least_key;
     const double key = top->count == top->k && top->heap[0].key > least ? top->heap[0].key : least;
-    return npv_bound_of_key(job->request, &query->bounder, key);
+    return npv_bound_of_key(job->request, &query->bounds->bounder, key);
 }
 
 /* The rows with the highest bounds: those from a floor on, the first blocks' if there are too many. */
 static size_t choose_seeds(const cascade_job *job, const cascade_query *query, const thread_room *room) {
     const size_t wanted = seed_count(job->request);
     const float floor = seed_floor(job, query, wanted, room->maxima);
-    ask *next = job->bits == 4 ? ask_for_low_nibbles : ask_for_vector;
+    ask *next = job->blocks.bits == 4 ? ask_for_low_nibbles : ask_for_vector;
     size_t count = 0;
-    for (size_t number = 0; count < 2 * wanted && number < job->blocks; number++)
-        count += pick_out(job, query, number, rows_from(job, query, number, floor), next, room->seeds + count);
+    for (size_t number = 0; count < 2 * wanted && number < job->blocks.count; number++)
+        count += pick_out(job, query, number, npv_blocks_from(&job->blocks, query->bounds, number, floor), next,
+                          room->seeds + count);
     return count;
 }
 
@@ -455,8 +260,8 @@ static void score_seeds(const cascade_job *job, cascade_query *query, const thre
 
 static uint64_t count_survivors(const cascade_job *job, const cascade_query *query) {
     uint64_t count = 0;
-    for (size_t number = 0; number < job->blocks; number++)
-        count += npv_word_count(rows_from(job, query, number, query->threshold));
+    for (size_t number = 0; number < job->blocks.count; number++)
+        count += npv_word_count(npv_blocks_from(&job->blocks, query->bounds, number, query->threshold));
     return count;
 }
 
@@ -473,20 +278,20 @@ static double too_many_survivors(const npv_request *request) {
 static bool worth_sharing(const cascade_job *job, uint64_t survivors) {
     if (job->query_count == 1)
         return survivors > SHARED_SURVIVORS;
-    return job->bits == 4 && survivors > job->rows / job->query_count;
+    return job->blocks.bits == 4 && survivors > job->blocks.rows / job->query_count;
 }
 
 static void seed(const cascade_job *job, cascade_query *query, const thread_room *room) {
     const size_t seeds = choose_seeds(job, query, room);
-    if (job->bits == 4)
-        sharpen(job, query, room->seeds, seeds);
+    if (job->blocks.bits == 4)
+        npv_blocks_sharpen(&job->blocks, query->bounds, room->seeds, seeds);
     score_seeds(job, query, room, seeds);
     query->threshold = threshold_of(job, query, query->top);
     query->survivors = count_survivors(job, query);
     query->cost->survivors = seeds + query->survivors;
     query->cost->given_up = (double)query->cost->survivors > too_many_survivors(job->request);
     query->shared = !query->cost->given_up && worth_sharing(job, query->survivors);
-    if (job->bits == 4)
+    if (job->blocks.bits == 4)
         query->cost->rows8 = query->cost->planes8 = seeds + (query->cost->given_up ? 0 : query->survivors);
 }
 
@@ -500,7 +305,7 @@ typedef struct survivor_lot {
 
 /* Adds the survivors of a block. Is there room for another block's? */
 static bool fill(const cascade_job *job, const cascade_query *query, size_t number, survivor_lot *lot) {
-    const uint64_t survivors = rows_from(job, query, number, query->threshold);
+    const uint64_t survivors = npv_blocks_from(&job->blocks, query->bounds, number, query->threshold);
     ask *next = query->sharp ? ask_for_vector : ask_for_low_nibbles;
     lot->count += pick_out(job, query, number, survivors, next, lot->rows + lot->count);
     return lot->count <= LOT_ROWS - NPV_BLOCK_ROWS;
@@ -513,7 +318,7 @@ static size_t refine_lot(const cascade_job *job, const cascade_query *query, con
     const float threshold = known > query->threshold ? known : query->threshold;
     size_t scored = 0;
     if (!query->sharp) {
-        sharpen(job, query, lot->rows, lot->count);
+        npv_blocks_sharpen(&job->blocks, query->bounds, lot->rows, lot->count);
         for (size_t i = 0; i < lot->count; i++)
             if (*lot->rows[i].bound >= threshold)
                 ask_for_vector(job, lot->rows[i].row);
@@ -575,7 +380,7 @@ static void sharpen_part(void *context, size_t part, unsigned worker) {
         lot.count = 0;
         for (size_t j = 0; job->queries[i].shared && j < blocks.count; j++)
             if (!fill(job, &job->queries[i], blocks.first + j, &lot) || j + 1 == blocks.count) {
-                sharpen(job, &job->queries[i], lot.rows, lot.count);
+                npv_blocks_sharpen(&job->blocks, &job->bounds[i], lot.rows, lot.count);
                 lot.count = 0;
             }
     }
@@ -597,9 +402,9 @@ static void prepare_query(void *context, size_t number, unsigned worker) {
     const cascade_job *job = context;
     cascade_query *query = &job->queries[number];
     (void)worker;
-    npv_bounder_prepare(job->request, job->codes, query->prepared, &query->bounder);
-    query->cost->rows4 = job->bits == 4 ? job->request->eligible_count : 0;
-    query->cost->rows8 = job->bits == 8 ? job->request->eligible_count : 0;
+    npv_bounder_prepare(job->request, job->blocks.codes, query->prepared, &query->bounds->bounder);
+    query->cost->rows4 = job->blocks.bits == 4 ? job->request->eligible_count : 0;
+    query->cost->rows8 = job->blocks.bits == 8 ? job->request->eligible_count : 0;
     query->cost->planes8 = 2 * query->cost->rows8;
 }
 
@@ -653,9 +458,10 @@ static npv_status run_group(cascade_job *job, npv_error *error) {
 /* Memory of a cascade, made once for all groups. */
 typedef struct cascade_memory {
     int8_t *coarse;
-    float *bounds;
-    float *maxima;
+    float *of_rows;
+    float *of_blocks;
     npv_candidate *candidates;
+    npv_block_bounds *bounds;
     cascade_query *queries;
     float *seed_maxima;
     npv_bounded_row *seeds;
@@ -667,9 +473,10 @@ typedef struct cascade_memory {
 
 static void free_memory(cascade_memory *memory) {
     free(memory->coarse);
-    free(memory->bounds);
-    free(memory->maxima);
+    free(memory->of_rows);
+    free(memory->of_blocks);
     free(memory->candidates);
+    free(memory->bounds);
     free(memory->queries);
     free(memory->seed_maxima);
     free(memory->seeds);
@@ -685,7 +492,7 @@ static void free_memory(cascade_memory *memory) {
  */
 static int8_t *new_coarse(size_t group, size_t dimensions) {
     const size_t bytes = (group + NPV_TILE - 1) / NPV_TILE * NPV_TILE * 2 * NPV_PLANE_BYTES(dimensions);
-    int8_t *coarse = aligned_alloc(CACHE_LINE, bytes); /* a multiple of it, as aligned_alloc wants */
+    int8_t *coarse = aligned_alloc(NPV_CACHE_LINE, bytes); /* a multiple of it, as aligned_alloc wants */
     if (coarse != NULL)
         memset(coarse, 0, bytes);
     return coarse;
@@ -698,9 +505,10 @@ static npv_status make_memory(cascade_memory *memory, const npv_request *request
     const size_t most_seeds = 2 * seeds + NPV_BLOCK_ROWS;
     const size_t seed_groups = blocks > SEED_GROUPS * seeds ? blocks : SEED_GROUPS * seeds;
     memory->coarse = new_coarse(group, request->dimensions);
-    memory->bounds = malloc(group * blocks * NPV_BLOCK_ROWS * sizeof *memory->bounds);
-    memory->maxima = malloc(group * blocks * sizeof *memory->maxima);
+    memory->of_rows = malloc(group * blocks * NPV_BLOCK_ROWS * sizeof *memory->of_rows);
+    memory->of_blocks = malloc(group * blocks * sizeof *memory->of_blocks);
     memory->candidates = malloc(threads * request->k * sizeof *memory->candidates);
+    memory->bounds = calloc(group, sizeof *memory->bounds);
     memory->queries = calloc(group, sizeof *memory->queries);
     memory->seed_maxima = malloc(threads * seed_groups * sizeof *memory->seed_maxima);
     memory->seeds = malloc(threads * most_seeds * sizeof *memory->seeds);
@@ -708,11 +516,11 @@ static npv_status make_memory(cascade_memory *memory, const npv_request *request
     memory->vectors = malloc(threads * request->dimensions * sizeof(float));
     memory->rooms = calloc(threads, sizeof *memory->rooms);
     memory->helpers = calloc(threads, sizeof *memory->helpers);
-    if (memory->coarse == NULL || memory->bounds == NULL || memory->maxima == NULL || memory->candidates == NULL ||
-        memory->queries == NULL || memory->seed_maxima == NULL || memory->seeds == NULL || memory->likely == NULL ||
-        memory->vectors == NULL || memory->rooms == NULL || memory->helpers == NULL)
+    if (memory->coarse == NULL || memory->of_rows == NULL || memory->of_blocks == NULL || memory->candidates == NULL ||
+        memory->bounds == NULL || memory->queries == NULL || memory->seed_maxima == NULL || memory->seeds == NULL ||
+        memory->likely == NULL || memory->vectors == NULL || memory->rooms == NULL || memory->helpers == NULL)
         return npv_fail_memory(error, "the bounds of a search",
-                               group * blocks * (NPV_BLOCK_ROWS + 1) * sizeof *memory->bounds);
+                               group * blocks * (NPV_BLOCK_ROWS + 1) * sizeof *memory->of_rows);
     for (size_t i = 0; i < threads; i++)
         memory->rooms[i] =
             (thread_room){memory->seed_maxima + i * seed_groups, memory->seeds + i * most_seeds,
@@ -742,45 +550,32 @@ static void set_up_group(cascade_job *job, cascade_memory *memory, size_t done, 
     job->query_count = count;
     for (size_t i = 0; i < count; i++) {
         costs[done + i] = (npv_cascade_cost){0};
+        job->bounds[i] = (npv_block_bounds){
+            .bounder = {.coarse = memory->coarse + i * 2 * NPV_PLANE_BYTES(request->dimensions)},
+            .of_rows = memory->of_rows + i * job->blocks.count * NPV_BLOCK_ROWS,
+            .of_blocks = memory->of_blocks + i * job->blocks.count,
+        };
         job->queries[i] = (cascade_query){
             .prepared = request->queries + (done + i) * NPV_PADDED(request->dimensions),
-            .bounder = {.coarse = memory->coarse + i * 2 * NPV_PLANE_BYTES(request->dimensions)},
-            .bounds = memory->bounds + i * job->blocks * NPV_BLOCK_ROWS,
-            .maxima = memory->maxima + i * job->blocks,
-            .sharp = job->bits == 8,
+            .bounds = &job->bounds[i],
+            .sharp = job->blocks.bits == 8,
             .top = &tops[done + i],
             .cost = &costs[done + i],
         };
     }
 }
 
-/* Lists the eligible rows if they are few. */
-static npv_status list_rows(cascade_job *job, npv_error *error) {
-    const npv_request *request = job->request;
-    job->rows = (size_t)request->rows;
-    if (request->eligible == NULL || request->eligible_count >= request->rows / LISTED_SHARE)
-        return NPV_OK;
-    job->listed = malloc((size_t)request->eligible_count * sizeof *job->listed);
-    if (job->listed == NULL)
-        return npv_fail_memory(error, "the rows of a search", (size_t)request->eligible_count * sizeof *job->listed);
-    job->rows = 0;
-    for (size_t word = 0; word < npv_bits_words(request->rows); word++)
-        for (uint64_t left = request->eligible[word]; left != 0; left &= left - 1)
-            job->listed[job->rows++] = word * 64 + (unsigned)__builtin_ctzll(left);
-    return NPV_OK;
-}
-
 npv_status npv_cascade(const npv_request *request, const npv_codes *codes, int bits, npv_topk *tops,
                        npv_cascade_cost *costs, npv_error *error) {
-    cascade_job job = {.request = request, .codes = codes, .bits = bits};
+    cascade_job job = {.request = request, .blocks = {.request = request, .codes = codes, .bits = bits}};
     cascade_memory memory = {0};
-    npv_status status = list_rows(&job, error);
+    npv_status status = npv_blocks_make(&job.blocks, error);
     if (status != NPV_OK)
         return status;
-    job.blocks = npv_bits_words(job.rows);
-    job.part_blocks = blocks_in_a_part(request, bits, job.blocks);
-    const size_t group = group_size(request, job.blocks);
-    status = make_memory(&memory, request, job.blocks, group, error);
+    job.part_blocks = blocks_in_a_part(request, bits, job.blocks.count);
+    const size_t group = group_size(request, job.blocks.count);
+    status = make_memory(&memory, request, job.blocks.count, group, error);
+    job.bounds = memory.bounds;
     job.queries = memory.queries;
     job.rooms = memory.rooms;
     job.helpers = memory.helpers;
@@ -790,6 +585,6 @@ npv_status npv_cascade(const npv_request *request, const npv_codes *codes, int b
         status = run_group(&job, error);
     }
     free_memory(&memory);
-    free(job.listed);
+    npv_blocks_free(&job.blocks);
     return status;
 }

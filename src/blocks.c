@@ -1,0 +1,204 @@
+#include "blocks.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bits.h"
+#include "error.h"
+
+/*
+ * With fewer eligible rows than one in so many, they are listed. Codes that are picked out cost three to five times
+ * what they cost in a stream.
+ */
+#define LISTED_SHARE 5
+
+/* Listed rows whose codes are asked for ahead of their turn. */
+#define ROWS_AHEAD 8
+
+/* Codes of listed rows that are brought together: one of the longest, many of others. */
+#define GATHERED_BYTES NPV_PLANE_BYTES(65536)
+
+/* Planes take a multiple of it. */
+#define CODE_STEP 32
+
+/* Lists the eligible rows if they are few. */
+static npv_status list_rows(npv_blocks *blocks, npv_error *error) {
+    const npv_request *request = blocks->request;
+    blocks->rows = (size_t)request->rows;
+    if (request->eligible == NULL || request->eligible_count >= request->rows / LISTED_SHARE)
+        return NPV_OK;
+    blocks->listed = malloc((size_t)request->eligible_count * sizeof *blocks->listed);
+    if (blocks->listed == NULL)
+        return npv_fail_memory(error, "the rows of a search", (size_t)request->eligible_count * sizeof *blocks->listed);
+    blocks->rows = 0;
+    for (size_t word = 0; word < npv_bits_words(request->rows); word++)
+        for (uint64_t left = request->eligible[word]; left != 0; left &= left - 1)
+            blocks->listed[blocks->rows++] = word * 64 + (unsigned)__builtin_ctzll(left);
+    return NPV_OK;
+}
+
+npv_status npv_blocks_make(npv_blocks *blocks, npv_error *error) {
+    const npv_status status = list_rows(blocks, error);
+    blocks->count = npv_bits_words(blocks->rows);
+    return status;
+}
+
+void npv_blocks_free(npv_blocks *blocks) {
+    free(blocks->listed);
+}
+
+/* The queries that are bounded together: one, or a tile, whose integers lie one behind the other. */
+typedef struct tile {
+    const int8_t *coarse;
+    size_t queries;
+} tile;
+
+/* dots[query * rows.count + i] of neighbouring rows of a plane. */
+static void sum_rows(const npv_blocks *blocks, const tile *of, const uint8_t *plane, npv_run rows, int32_t *dots) {
+    const npv_kernels *kernels = blocks->request->kernels;
+    const size_t plane_bytes = NPV_PLANE_BYTES(blocks->request->dimensions);
+    (of->queries == 1 ? kernels->dot_nibbles : kernels->dot_nibbles_tile)(of->coarse, plane + rows.first * plane_bytes,
+                                                                          plane_bytes, rows.count, dots);
+}
+
+/* Listed rows lie anywhere: asked for some steps ahead, they do not keep the kernels waiting. */
+NPV_PREFETCHES void ask_ahead(const npv_blocks *blocks, const npv_array *plane, uint64_t place) {
+    const size_t plane_bytes = NPV_PLANE_BYTES(blocks->request->dimensions);
+    if (place + ROWS_AHEAD >= blocks->rows)
+        return;
+    const uint64_t row = blocks->listed[place + ROWS_AHEAD];
+    npv_ask_for(npv_plane_row(plane, row, plane_bytes), plane_bytes);
+    __builtin_prefetch(npv_code_floats(&blocks->codes->along) + row);
+    __builtin_prefetch(npv_code_floats(&blocks->codes->step) + row);
+    __builtin_prefetch(npv_code_floats(blocks->bits == 4 ? &blocks->codes->error4 : &blocks->codes->error8) + row);
+    __builtin_prefetch(npv_code_floats(&blocks->codes->length) + row);
+}
+
+/* In steps that compilers make of vectors: a call for so few bytes takes longer. */
+static void copy_code(uint8_t *to, const uint8_t *from, size_t plane_bytes) {
+    for (size_t i = 0; i < plane_bytes; i += CODE_STEP)
+        memcpy(to + i, from + i, CODE_STEP);
+}
+
+/* The same for listed rows, brought together so that kernels take several at once. */
+static void sum_gathered(const npv_blocks *blocks, const tile *of, const npv_array *plane, npv_run places,
+                         int32_t *dots) {
+    const size_t plane_bytes = NPV_PLANE_BYTES(blocks->request->dimensions);
+    const size_t lot = GATHERED_BYTES / plane_bytes;
+    _Alignas(NPV_CACHE_LINE) uint8_t codes[GATHERED_BYTES];
+    int32_t sums[NPV_TILE * NPV_BLOCK_ROWS];
+    for (size_t first = 0; first < places.count; first += lot) {
+        const npv_run some = {0, places.count - first < lot ? places.count - first : lot};
+        for (size_t i = 0; i < some.count; i++) {
+            ask_ahead(blocks, plane, places.first + first + i);
+            copy_code(codes + i * plane_bytes,
+                      npv_plane_row(plane, blocks->listed[places.first + first + i], plane_bytes), plane_bytes);
+        }
+        sum_rows(blocks, of, codes, some, sums);
+        for (size_t query = 0; query < of->queries; query++)
+            memcpy(dots + query * places.count + first, sums + query * some.count, some.count * sizeof *sums);
+    }
+}
+
+/* And one by one, which is better where a kernel has enough to do with one. */
+static void sum_picked_out(const npv_blocks *blocks, const tile *of, const npv_array *plane, npv_run places,
+                           int32_t *dots) {
+    for (size_t i = 0; i < places.count; i++) {
+        ask_ahead(blocks, plane, places.first + i);
+        sum_rows(blocks, of, plane->data, (npv_run){blocks->listed[places.first + i], 1}, &dots[i]);
+    }
+}
+
+/* The same for the rows at neighbouring places in the blocks. */
+static void sum_places(const npv_blocks *blocks, const tile *of, const npv_array *plane, npv_run places,
+                       int32_t *dots) {
+    if (blocks->listed == NULL)
+        sum_rows(blocks, of, plane->data, places, dots);
+    else if (of->queries == 1 && NPV_PLANE_BYTES(blocks->request->dimensions) > NPV_SHORT_PLANE_BYTES)
+        sum_picked_out(blocks, of, plane, places, dots);
+    else
+        sum_gathered(blocks, of, plane, places, dots);
+}
+
+/* The headers of rows that are picked out, brought together. */
+typedef struct gathered_headers {
+    float along[NPV_BLOCK_ROWS], step[NPV_BLOCK_ROWS], error[NPV_BLOCK_ROWS], length[NPV_BLOCK_ROWS];
+    double lengths[NPV_BLOCK_ROWS];
+} gathered_headers;
+
+static npv_headers gather_headers(const npv_blocks *blocks, int bits, const uint64_t *rows, size_t count,
+                                  gathered_headers *room) {
+    const npv_headers all = npv_headers_from(blocks->request, blocks->codes, bits, 0);
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t row = rows[i];
+        room->along[i] = all.columns.along[row];
+        room->step[i] = all.columns.step[row];
+        room->error[i] = all.columns.error[row];
+        room->length[i] = all.columns.length[row];
+        room->lengths[i] = all.lengths == NULL ? 0 : all.lengths[row];
+    }
+    return (npv_headers){{room->along, room->step, room->error, room->length}, room->lengths};
+}
+
+/* Bounds all rows of a block for `count` queries, at most a tile. */
+static void bound_whole_block(const npv_blocks *blocks, npv_block_bounds *queries, size_t count, npv_run block) {
+    const tile of = {queries->bounder.coarse, count == 1 ? 1 : NPV_TILE};
+    int32_t dots[NPV_TILE * NPV_BLOCK_ROWS];
+    gathered_headers room;
+    sum_places(blocks, &of, &blocks->codes->high, block, dots);
+    if (blocks->bits == 8) {
+        int32_t low[NPV_TILE * NPV_BLOCK_ROWS];
+        sum_places(blocks, &of, &blocks->codes->low, block, low);
+        for (size_t i = 0; i < of.queries * block.count; i++)
+            dots[i] = 16 * dots[i] + low[i];
+    }
+    const npv_headers headers =
+        blocks->listed == NULL ? npv_headers_from(blocks->request, blocks->codes, blocks->bits, block.first)
+                               : gather_headers(blocks, blocks->bits, blocks->listed + block.first, block.count, &room);
+    for (size_t i = 0; i < count; i++)
+        queries[i].of_blocks[block.first / NPV_BLOCK_ROWS] =
+            npv_bound_keys(blocks->request, &queries[i].bounder, blocks->bits, &headers, block.count,
+                           dots + i * block.count, queries[i].of_rows + block.first);
+}
+
+/* Takes the rows of a block that are not in `eligible` out again. */
+static void leave_out(npv_block_bounds *query, size_t number, uint64_t eligible) {
+    float *bounds = query->of_rows + number * NPV_BLOCK_ROWS;
+    float largest = -HUGE_VALF;
+    for (size_t i = 0; i < NPV_BLOCK_ROWS; i++) {
+        bounds[i] = eligible >> i & 1 ? bounds[i] : -HUGE_VALF;
+        largest = bounds[i] > largest ? bounds[i] : largest;
+    }
+    query->of_blocks[number] = largest;
+}
+
+void npv_blocks_bound(const npv_blocks *blocks, npv_block_bounds *queries, size_t count, size_t number) {
+    const size_t first = number * NPV_BLOCK_ROWS;
+    const npv_run block = {first, blocks->rows - first < NPV_BLOCK_ROWS ? blocks->rows - first : NPV_BLOCK_ROWS};
+    uint64_t eligible = block.count == NPV_BLOCK_ROWS ? UINT64_MAX : ((uint64_t)1 << block.count) - 1;
+    if (blocks->listed == NULL && blocks->request->eligible != NULL)
+        eligible &= blocks->request->eligible[number];
+    if (eligible != 0)
+        bound_whole_block(blocks, queries, count, block);
+    for (size_t i = 0; i < count && eligible != UINT64_MAX; i++)
+        leave_out(&queries[i], number, eligible);
+}
+
+uint64_t npv_blocks_from(const npv_blocks *blocks, const npv_block_bounds *query, size_t number, float least) {
+    if (query->of_blocks[number] < least)
+        return 0;
+    return npv_bounds_from(blocks->request->kernels, query->of_rows + number * NPV_BLOCK_ROWS, least);
+}
+
+void npv_blocks_sharpen(const npv_blocks *blocks, const npv_block_bounds *query, const npv_bounded_row *rows,
+                        size_t count) {
+    const tile of = {query->bounder.coarse, 1};
+    for (size_t first = 0; first < count; first += NPV_BLOCK_ROWS) {
+        const size_t some = count - first < NPV_BLOCK_ROWS ? count - first : NPV_BLOCK_ROWS;
+        int32_t dots[NPV_BLOCK_ROWS];
+        for (size_t i = 0; i < some; i++)
+            sum_rows(blocks, &of, blocks->codes->low.data, (npv_run){rows[first + i].row, 1}, &dots[i]);
+        npv_sharpen_bounds(blocks->request, &query->bounder, blocks->codes, dots, some, rows + first);
+    }
+}
