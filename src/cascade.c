@@ -26,10 +26,11 @@
 #include "error.h"
 
 /*
- * Bounds are kept for every row and query of a group: this much of them, which a second-level cache or two can hold,
- * but for two tiles at least, so that threads have something to share, and sixteen at most.
+ * Bounds are kept for every row and query of a group: this much of them, but for two tiles at least, so that threads
+ * have something to share, and sixteen at most. They are written and read in a stream, so no cache needs to hold them,
+ * and larger groups read the codes less often: with 4 MiB, 100 queries on 90,000 x 1536 took a third longer.
  */
-#define GROUP_BYTES ((size_t)4 << 20)
+#define GROUP_BYTES ((size_t)16 << 20)
 #define LEAST_TILES 2
 #define MOST_TILES 16
 
