@@ -501,7 +501,10 @@ def _unless_deleted(read: Callable[[int], Any], row: int) -> Any:
 
 def _copied(records: npt.NDArray[Any], row: int) -> Any:
     """A record that nobody can write to, as those in the array."""
-    copy = records[row : row + 1].copy()
+    record = records[row : row + 1]
+    if not records.dtype.hasobject:
+        return np.frombuffer(record.tobytes(), records.dtype)[0]  # copy() has no padding
+    copy = record.copy()
     copy.flags.writeable = False
     return copy[0]
 
