@@ -125,16 +125,21 @@ static void *count_rows(void *store) {
     return (void *)(uintptr_t)npv_count(store);
 }
 
-/* Else readers that overlap, as those of three threads always do, keep writers waiting for good. */
-static void who_comes_after_a_waiting_writer_reads_after_it(void **state) {
-    (void)state;
+static npv_store *new_store(void) {
     npv_store_options options = NPV_STORE_OPTIONS_INIT;
     npv_store *store = NULL;
     npv_error error = {0};
-    pthread_t writer, reader;
-    void *counted = NULL;
     options.dimensions = DIMENSIONS;
     must(npv_create(&options, &store, &error), &error);
+    return store;
+}
+
+/* Else readers that overlap, as those of three threads always do, keep writers waiting for good. */
+static void who_comes_after_a_waiting_writer_reads_after_it(void **state) {
+    (void)state;
+    npv_store *store = new_store();
+    pthread_t writer, reader;
+    void *counted = NULL;
     npv_store_lock_for_reading(store);
     assert_int_equal(pthread_create(&writer, NULL, add_one, store), 0);
     while (!store->awaited)
@@ -150,13 +155,9 @@ static void who_comes_after_a_waiting_writer_reads_after_it(void **state) {
 
 static void searches_go_on_while_a_writer_waits_for_a_save(void **state) {
     (void)state;
-    npv_store_options options = NPV_STORE_OPTIONS_INIT;
-    npv_store *store = NULL;
-    npv_error error = {0};
+    npv_store *store = new_store();
     pthread_t writer, reader;
     void *counted = NULL;
-    options.dimensions = DIMENSIONS;
-    must(npv_create(&options, &store, &error), &error);
     npv_store_lock_for_reading(store); /* as npv_save does */
     pthread_mutex_lock(&store->saving);
     assert_int_equal(pthread_create(&writer, NULL, add_one, store), 0);

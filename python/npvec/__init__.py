@@ -4,9 +4,9 @@
 query, exactly. It can be used wherever numpy_vector_store.VectorStore is.
 """
 
-from ._hit import VectorHit
+from ._hit import Facet, VectorHit
 from ._npvec import FilterError, UnsupportedError
 from ._npvec import version as __version__
-from ._store import Facet, VectorStore
+from ._store import VectorStore
 
 __all__ = ["Facet", "FilterError", "UnsupportedError", "VectorHit", "VectorStore", "__version__"]

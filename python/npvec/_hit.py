@@ -1,7 +1,7 @@
-"""What a search finds."""
+"""What searches and facets find."""
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -18,3 +18,10 @@ class VectorHit(Generic[T]):
     index: int
     value: float
     metadata: T
+
+
+class Facet(NamedTuple):
+    """The values of a field with how many rows have them, most frequent first, and how many rows lack the field."""
+
+    values: list[tuple[Any, int]]
+    missing: int

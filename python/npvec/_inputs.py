@@ -23,6 +23,8 @@ Where: TypeAlias = str | Mapping[str, Any]
 Id: TypeAlias = Any  # str, int or uuid.UUID
 
 LARGEST = 2**62
+COSINE, DOT, EUCLIDEAN = 0, 1, 2  # as in npvec.h
+_METRICS = {"cosine": COSINE, "dot": DOT, "euclidean": EUCLIDEAN}
 _SURROGATE = re.compile("[\ud800-\udfff]")
 DURABILITIES: tuple[Literal["off", "os", "disk"], ...] = ("off", "os", "disk")  # in the order of npvec.h
 
@@ -85,6 +87,14 @@ def _of_dlpack(values: Any) -> Any:
     return np.from_dlpack(values)
 
 
+def at_least(value: RealNumber | None) -> float:
+    return -math.inf if value is None else threshold(value, "min_value")
+
+
+def at_most(value: RealNumber | None) -> float:
+    return math.inf if value is None else threshold(value, "max_value")
+
+
 def floats(values: npt.ArrayLike, name: str) -> npt.NDArray[np.float32]:
     """Any array-like as float32 without gaps; the very array if it is that. Values too large become infinite."""
     array = np.asarray(_of_dlpack(values))
@@ -103,6 +113,26 @@ def matrix(values: npt.ArrayLike, dimensions: int, name: str) -> npt.NDArray[np.
     if array.shape[1] != dimensions:
         raise ValueError(f"{name}: expected rows of {dimensions} numbers, as the store has, found {array.shape[1]}")
     return array
+
+
+def batch(
+    queries: npt.ArrayLike,
+    dimensions: int,
+    metric: Literal["cosine", "dot", "euclidean"],
+    min_value: RealNumber | None,
+    max_value: RealNumber | None,
+) -> tuple[npt.NDArray[np.float32], int, float]:
+    """Queries, metric and limit as the library takes them."""
+    if metric not in _METRICS:
+        raise ValueError(f"metric: expected one of {', '.join(_METRICS)}, found {metric!r}")
+    array = matrix(queries, dimensions, "queries")
+    if metric == "euclidean":
+        if min_value is not None:
+            raise ValueError("min_value: expected max_value with the Euclidean metric")
+        return array, EUCLIDEAN, at_most(max_value)
+    if max_value is not None:
+        raise ValueError("max_value: expected min_value with cosine and dot product")
+    return array, _METRICS[metric], at_least(min_value)
 
 
 def vector(values: npt.ArrayLike, dimensions: int) -> npt.NDArray[np.float32]:

@@ -491,6 +491,18 @@ class Rows:
         some = slice(None) if not self.dead else live
         return _archive.Archive(vectors[some], metadata[some], ids if any(ids) else None, normalize)
 
+    def with_schema(self, dtype: np.dtype[Any] | None, threads: int) -> "Rows":
+        """These rows with the fields that a store was made with; None: as they are."""
+        if dtype is None or self.dtype == dtype:
+            return self
+        if self.dtype.names != dtype.names:
+            raise ValueError(f"metadata schema: expected fields {dtype.names}, found {self.dtype.names}")
+        dimensions, normalize = self.handle.info()[2:4]
+        archive = self.archive(dimensions, normalize)
+        made = create(dimensions, normalize, threads, dtype)
+        made.add(np.ascontiguousarray(archive.vectors), archive.metadata, archive.ids)
+        return made
+
 
 def _unless_deleted(read: Callable[[int], Any], row: int) -> Any:
     try:

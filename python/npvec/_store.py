@@ -5,33 +5,21 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Literal, NamedTuple, SupportsIndex, TypeVar
+from typing import Any, Generic, Literal, SupportsIndex, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _archive, _inputs, _npvec, _rows, _typed
-from ._hit import VectorHit
+from ._hit import Facet, VectorHit
 from ._inputs import Id, PathInput, RealNumber, RowNumbers, Where
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-_COSINE, _DOT, _EUCLIDEAN = 0, 1, 2
-_METRICS = {"cosine": _COSINE, "dot": _DOT, "euclidean": _EUCLIDEAN}
-_INFINITY = float("inf")
 # Attributes of a store; a copy has the others, of programs and derived classes, as they are.
-_OWN = {"_threads", "_durability", "_dimensions", "_normalize", "_file_path", "_allow_pickle", "_loaded", "_dtype"} | {
-    "_lock",
-    "_rows",
-}
-
-
-class Facet(NamedTuple):
-    """The values of a field with how many rows have them, most frequent first, and how many rows lack the field."""
-
-    values: list[tuple[Any, int]]
-    missing: int
+_OWN = {"_threads", "_durability", "_dimensions", "_normalize", "_file_path"}
+_OWN |= {"_allow_pickle", "_loaded", "_dtype", "_lock", "_rows"}
 
 
 class VectorStore(Generic[T]):
@@ -191,9 +179,9 @@ class VectorStore(Generic[T]):
         return self._rows.handle.size()[0]
 
     def __repr__(self) -> str:
-        found = self._rows
-        rows = "closed" if found is _rows.CLOSED else found.handle.size()[0]
-        return f"VectorStore(dimensions={self._dimensions}, normalize={self._normalize}, rows={rows})"
+        rows = self._rows
+        count = "closed" if rows is _rows.CLOSED else rows.handle.size()[0]
+        return f"VectorStore(dimensions={self._dimensions}, normalize={self._normalize}, rows={count})"
 
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and copy: the rows, without deleted ones, and the path to which the store is bound.
@@ -415,7 +403,7 @@ class VectorStore(Generic[T]):
         """
         limit = float(_inputs.real(score_cutoff, "score_cutoff"))
         hits: list[tuple[int, float, T]]
-        hits = self._search(query_vector, _COSINE, top_k, limit, within_rows, where, params, ids, None)
+        hits = self._search(query_vector, _inputs.COSINE, top_k, limit, within_rows, where, params, ids, None)
         return hits
 
     def cosine_search(
@@ -434,9 +422,9 @@ class VectorStore(Generic[T]):
         query: `dimensions` numbers. min_value: only rows that score at least this.
         Raises ValueError for a query of length 0, and for such a row where vectors are not normalised.
         """
-        limit = -_INFINITY if min_value is None else _inputs.threshold(min_value, "min_value")
+        limit = _inputs.at_least(min_value)
         hits: list[VectorHit[T]]
-        hits = self._search(query, _COSINE, top_k, limit, within_rows, where, params, ids, VectorHit)
+        hits = self._search(query, _inputs.COSINE, top_k, limit, within_rows, where, params, ids, VectorHit)
         return hits
 
     def dot_search(
@@ -451,9 +439,9 @@ class VectorStore(Generic[T]):
         ids: Iterable[Id] | None = None,
     ) -> list[VectorHit[T]]:
         """Like `cosine_search`, by dot product. Where vectors are normalised, so is the query."""
-        limit = -_INFINITY if min_value is None else _inputs.threshold(min_value, "min_value")
+        limit = _inputs.at_least(min_value)
         hits: list[VectorHit[T]]
-        hits = self._search(query, _DOT, top_k, limit, within_rows, where, params, ids, VectorHit)
+        hits = self._search(query, _inputs.DOT, top_k, limit, within_rows, where, params, ids, VectorHit)
         return hits
 
     def euclidean_search(
@@ -468,9 +456,9 @@ class VectorStore(Generic[T]):
         ids: Iterable[Id] | None = None,
     ) -> list[VectorHit[T]]:
         """Like `cosine_search`, by Euclidean distance: nearest first, at most `max_value` away."""
-        limit = _INFINITY if max_value is None else _inputs.threshold(max_value, "max_value")
+        limit = _inputs.at_most(max_value)
         hits: list[VectorHit[T]]
-        hits = self._search(query, _EUCLIDEAN, top_k, limit, within_rows, where, params, ids, VectorHit)
+        hits = self._search(query, _inputs.EUCLIDEAN, top_k, limit, within_rows, where, params, ids, VectorHit)
         return hits
 
     def _search(
@@ -538,25 +526,6 @@ class VectorStore(Generic[T]):
     def _numbers(rows: _rows.Rows, chosen: npt.NDArray[np.int64] | None, texts: list[str]) -> npt.NDArray[np.int64]:
         return np.frombuffer(rows.handle.select(chosen, texts, None, None, False, 0, None), np.int64)
 
-    def _batch(
-        self,
-        queries: npt.ArrayLike,
-        metric: Literal["cosine", "dot", "euclidean"],
-        min_value: RealNumber | None,
-        max_value: RealNumber | None,
-    ) -> tuple[npt.NDArray[np.float32], int, float]:
-        """Queries, metric and limit as the library takes them."""
-        if metric not in _METRICS:
-            raise ValueError(f"metric: expected one of {', '.join(_METRICS)}, found {metric!r}")
-        array = _inputs.matrix(queries, self._dimensions, "queries")
-        if metric == "euclidean":
-            if min_value is not None:
-                raise ValueError("min_value: expected max_value with the Euclidean metric")
-            return array, _EUCLIDEAN, _INFINITY if max_value is None else _inputs.threshold(max_value, "max_value")
-        if max_value is not None:
-            raise ValueError("max_value: expected min_value with cosine and dot product")
-        return array, _METRICS[metric], -_INFINITY if min_value is None else _inputs.threshold(min_value, "min_value")
-
     def search_batch(
         self,
         queries: npt.ArrayLike,
@@ -575,7 +544,7 @@ class VectorStore(Generic[T]):
         queries: queries x dimensions. Returns row numbers (int64) and scores or distances (float64), each queries x
         hits, where hits is `top_k` or the number of rows, whichever is less; -1 and NaN where a query has fewer.
         """
-        array, number, limit = self._batch(queries, metric, min_value, max_value)
+        array, number, limit = _inputs.batch(queries, self._dimensions, metric, min_value, max_value)
         wanted = _inputs.positive(top_k, "top_k")
         condition = None if where is None else _inputs.condition(where, params)
         texts = None if ids is None else _inputs.id_list(ids)
@@ -608,7 +577,8 @@ class VectorStore(Generic[T]):
         ids: Iterable[Id] | None = None,
     ) -> dict[str, str | int | float]:
         """Runs a search (`query` may be several) and says what it did: the plan, rows and bytes read, seconds."""
-        array, number, limit = self._batch(np.atleast_2d(_inputs.floats(query, "query")), metric, min_value, max_value)
+        queries = np.atleast_2d(_inputs.floats(query, "query"))
+        array, number, limit = _inputs.batch(queries, self._dimensions, metric, min_value, max_value)
         wanted = _inputs.positive(top_k, "top_k")
         chosen, texts, condition = self._selection(where, params, ids, within_rows)
 
@@ -712,21 +682,8 @@ class VectorStore(Generic[T]):
             path = self._file_path
             if self._loaded or self._durability or path is None or not path.exists():
                 return
-            rows = self._read(path, self._dimensions, self._normalize, self._allow_pickle)
-            self._rows = self._with_schema(rows)
-            self._loaded = True
-
-    def _with_schema(self, rows: _rows.Rows) -> _rows.Rows:
-        """The rows with the fields that the store was made with."""
-        dtype = self._dtype
-        if dtype is None or rows.dtype == dtype:
-            return rows
-        if rows.dtype.names != dtype.names:
-            raise ValueError(f"metadata schema: expected fields {dtype.names}, found {rows.dtype.names}")
-        made = _rows.create(self._dimensions, self._normalize, self._threads, dtype)
-        archive = rows.archive(self._dimensions, self._normalize)
-        made.add(np.ascontiguousarray(archive.vectors), archive.metadata, archive.ids)
-        return made
+            read = self._read(path, self._dimensions, self._normalize, self._allow_pickle)
+            self._rows, self._loaded = read.with_schema(self._dtype, self._threads), True
 
     def reload(self) -> None:
         """Reads the bound file again, and lets go of what was not saved. If it fails, nothing changes.
@@ -743,7 +700,7 @@ class VectorStore(Generic[T]):
             rows = self._read(self._file_path, self._dimensions, None, self._allow_pickle)
             if rows.handle.info()[3] != self._normalize:
                 raise ValueError(f"{self._file_path}: expected normalize={self._normalize}, found the opposite")
-            self._rows = self._with_schema(rows)
+            self._rows = rows.with_schema(self._dtype, self._threads)
             self._loaded = True
 
     def refresh(self) -> int:
