@@ -7,8 +7,8 @@
  *               scores is the threshold: k rows are known to reach it, so a row whose bound is below cannot be a hit.
  *               (Never a threshold from lower bounds: it lies two error widths lower instead of one, and many times the
  *               rows survive.)
- *   3. refine   rows whose bound reaches the threshold are bounded again by their whole codes, and scored if that bound
- *               reaches it too. Better scores raise the threshold on the way.
+ *   3. refine   rows whose bound reaches the threshold are bounded again by their whole codes, and scored, best bound
+ *               first, as long as that bound reaches it too. Better scores raise the threshold on the way.
  *
  * Queries of a batch take these steps together, a group at a time, so that a block of codes is read from memory once
  * for all of them.
@@ -34,8 +34,11 @@
 #define LEAST_TILES 2
 #define MOST_TILES 16
 
-/* A part for one thread to bound: codes that stay in its second-level cache while all queries of the group use them. */
-#define PART_BYTES ((size_t)256 << 10)
+/*
+ * A part for one thread to bound: codes that stay in its second-level cache while all queries of the group use them, and
+ * few enough that no thread waits long for another's last part.
+ */
+#define PART_BYTES ((size_t)64 << 10)
 
 /* Groups of rows among which the seeds are sought, for each that is wanted: with four, one in eight shares a group. */
 #define SEED_GROUPS 4
@@ -65,12 +68,12 @@ typedef struct cascade_query {
     npv_error error;
 } cascade_query;
 
-/* Where a thread chooses the seeds of a query, and the likeliest of them, and what it reads vectors to. */
+/* What a thread needs to work on a query. */
 typedef struct thread_room {
-    float *maxima;
-    npv_bounded_row *seeds;
-    npv_candidate *likely;
-    unsigned char *vector;
+    float *maxima;         /* among which the seeds' floor is sought */
+    npv_bounded_row *rows; /* to be scored: seeds, then survivors */
+    npv_candidate *likely; /* the k of them with the best bounds */
+    unsigned char *vector; /* is read to here */
 } thread_room;
 
 /* What a thread that helps to refine one query finds. */
@@ -83,6 +86,8 @@ typedef struct cascade_job {
     const npv_request *request;
     npv_blocks blocks;
     size_t part_blocks;
+    bool alone;         /* bounding is not worth waking a thread for */
+    size_t room_rows;   /* for which each thread has room */
     size_t query_count; /* of the group */
     npv_block_bounds *bounds;
     cascade_query *queries;
@@ -106,16 +111,35 @@ static npv_run all_blocks(const cascade_job *job) {
     return (npv_run){0, job->blocks.count};
 }
 
+/*
+ * While a part is bounded for a group, the next one is asked for, a slice with each tile: from memory the first tile to
+ * read a part gets 10 GB/s of codes, and all others 27.
+ */
+static void ask_for_next_part(const cascade_job *job, npv_run blocks, size_t query) {
+    const size_t part_bytes = blocks.count * NPV_BLOCK_ROWS * NPV_PLANE_BYTES(job->request->dimensions);
+    const size_t slice = (part_bytes + job->query_count / NPV_TILE - 1) / (job->query_count / NPV_TILE);
+    const size_t from = (blocks.first / blocks.count + 1) * part_bytes + query / NPV_TILE * slice;
+    npv_ask_for((const void *)((uintptr_t)job->blocks.codes->high.data + from), slice);
+}
+
 static void bound_part(void *context, size_t part, unsigned worker) {
     const cascade_job *job = context;
     const npv_run blocks = blocks_of_part(job, part);
     (void)worker;
     for (size_t query = 0; query < job->query_count;) {
         const size_t count = job->query_count - query < NPV_TILE ? job->query_count - query : NPV_TILE;
+        if (job->query_count > NPV_TILE && job->blocks.listed == NULL)
+            ask_for_next_part(job, blocks, query);
         for (size_t i = 0; i < blocks.count; i++)
             npv_blocks_bound(&job->blocks, job->bounds + query, count, blocks.first + i);
         query += count;
     }
+}
+
+static void bound_all_parts(void *context, size_t number, unsigned worker) {
+    (void)number;
+    for (size_t part = 0; part < part_count(context); part++)
+        bound_part(context, part, worker);
 }
 
 /* --------------------------------------------------------------------------------------------------- 2. Seeding -- */
@@ -189,9 +213,6 @@ static void score_row(const cascade_job *job, const cascade_query *query, uint64
         npv_topk_offer(top, (npv_candidate){key, row});
 }
 
-/* Asks for what is read next of a row that was picked out. */
-typedef void ask(const cascade_job *job, uint64_t row);
-
 NPV_PREFETCHES void ask_for_low_nibbles(const cascade_job *job, uint64_t row) {
     const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
     npv_ask_for(npv_plane_row(&job->blocks.codes->low, row, plane_bytes), plane_bytes);
@@ -204,14 +225,15 @@ NPV_PREFETCHES void ask_for_vector(const cascade_job *job, uint64_t row) {
         npv_ask_for(request->vectors + row * request->dimensions, request->dimensions * sizeof(float));
 }
 
-/* The rows of a block whose bits are set; what is read next of them is asked for. */
-static size_t pick_out(const cascade_job *job, const cascade_query *query, size_t number, uint64_t bits, ask *next,
+/* The rows of a block whose bounds are at least `least`; what their bounds are sharpened by is asked for. */
+static size_t pick_out(const cascade_job *job, const cascade_query *query, size_t number, float least,
                        npv_bounded_row *rows) {
     size_t count = 0;
-    for (; bits != 0; bits &= bits - 1) {
+    for (uint64_t bits = npv_blocks_from(&job->blocks, query->bounds, number, least); bits != 0; bits &= bits - 1) {
         const size_t place = number * NPV_BLOCK_ROWS + (unsigned)__builtin_ctzll(bits);
         rows[count] = (npv_bounded_row){npv_blocks_row(&job->blocks, place), query->bounds->of_rows + place};
-        next(job, rows[count].row);
+        if (!query->sharp)
+            ask_for_low_nibbles(job, rows[count].row);
         count++;
     }
     return count;
@@ -224,39 +246,53 @@ static float threshold_of(const cascade_job *job, const cascade_query *query, co
     return npv_bound_of_key(job->request, &query->bounds->bounder, key);
 }
 
+/*
+ * Scores those of the rows that may be hits, given the scores known by then; returns how many. Bounds by whole codes are
+ * nearly in the order of scores: after the k best of them hardly another reaches the threshold.
+ */
+static size_t score_rows(const cascade_job *job, const cascade_query *query, const npv_bounded_row *rows, size_t count,
+                         const thread_room *room, npv_topk *top) {
+    npv_topk likely = {room->likely, 0, job->request->k};
+    size_t scored = 0;
+    for (size_t i = 0; i < count; i++)
+        npv_topk_offer(&likely, (npv_candidate){(double)*rows[i].bound, rows[i].row});
+    for (size_t i = 0; i < likely.count; i++)
+        ask_for_vector(job, likely.heap[i].row);
+    npv_topk_sort(&likely);
+    for (; scored < likely.count && likely.heap[scored].key >= (double)threshold_of(job, query, top); scored++)
+        score_row(job, query, likely.heap[scored].row, room, top);
+    if (scored < likely.count || count == likely.count)
+        return scored;
+    const npv_candidate last = likely.heap[likely.count - 1];
+    for (size_t i = 0; i < count; i++) {
+        const npv_candidate other = {(double)*rows[i].bound, rows[i].row};
+        if (npv_better(last, other) && other.key >= (double)threshold_of(job, query, top)) {
+            score_row(job, query, other.row, room, top);
+            scored++;
+        }
+    }
+    return scored;
+}
+
 /* The rows with the highest bounds: those from a floor on, the first blocks' if there are too many. */
 static size_t choose_seeds(const cascade_job *job, const cascade_query *query, const thread_room *room) {
     const size_t wanted = seed_count(job->request);
     const float floor = seed_floor(job, query, wanted, room->maxima);
-    ask *next = job->blocks.bits == 4 ? ask_for_low_nibbles : ask_for_vector;
     size_t count = 0;
     for (size_t number = 0; count < 2 * wanted && number < job->blocks.count; number++)
-        count += pick_out(job, query, number, npv_blocks_from(&job->blocks, query->bounds, number, floor), next,
-                          room->seeds + count);
+        count += pick_out(job, query, number, floor, room->rows + count);
     return count;
 }
 
-/*
- * Bounds by whole codes are in the order of scores, nearly: the k rows that they put first give the threshold, and of
- * the other seeds hardly one reaches it.
- */
-static void score_seeds(const cascade_job *job, cascade_query *query, const thread_room *room, size_t count) {
-    npv_topk likely = {room->likely, 0, job->request->k};
+/* Leaves the seeds out of what comes after. */
+static size_t score_seeds(const cascade_job *job, cascade_query *query, const thread_room *room) {
+    const size_t count = choose_seeds(job, query, room);
+    if (!query->sharp)
+        npv_blocks_sharpen(&job->blocks, query->bounds, room->rows, count);
+    query->cost->rows32 += score_rows(job, query, room->rows, count, room, query->top);
     for (size_t i = 0; i < count; i++)
-        npv_topk_offer(&likely, (npv_candidate){(double)*room->seeds[i].bound, room->seeds[i].row});
-    for (size_t i = 0; i < likely.count; i++)
-        ask_for_vector(job, likely.heap[i].row);
-    for (size_t i = 0; i < likely.count; i++)
-        score_row(job, query, likely.heap[i].row, room, query->top);
-    query->cost->rows32 += likely.count;
-    for (size_t i = 0; i < count; i++) {
-        const npv_candidate other = {(double)*room->seeds[i].bound, room->seeds[i].row};
-        if (npv_better(likely.heap[0], other) && *room->seeds[i].bound >= threshold_of(job, query, query->top)) {
-            score_row(job, query, other.row, room, query->top);
-            query->cost->rows32++;
-        }
-        *room->seeds[i].bound = -HUGE_VALF;
-    }
+        *room->rows[i].bound = -HUGE_VALF;
+    return count;
 }
 
 static uint64_t count_survivors(const cascade_job *job, const cascade_query *query) {
@@ -283,10 +319,7 @@ static bool worth_sharing(const cascade_job *job, uint64_t survivors) {
 }
 
 static void seed(const cascade_job *job, cascade_query *query, const thread_room *room) {
-    const size_t seeds = choose_seeds(job, query, room);
-    if (job->blocks.bits == 4)
-        npv_blocks_sharpen(&job->blocks, query->bounds, room->seeds, seeds);
-    score_seeds(job, query, room, seeds);
+    const size_t seeds = score_seeds(job, query, room);
     query->threshold = threshold_of(job, query, query->top);
     query->survivors = count_survivors(job, query);
     query->cost->survivors = seeds + query->survivors;
@@ -298,7 +331,7 @@ static void seed(const cascade_job *job, cascade_query *query, const thread_room
 
 /* -------------------------------------------------------------------------------------------------- 3. Refining -- */
 
-/* Survivors that are looked at together. */
+/* Survivors whose bounds are sharpened together. */
 typedef struct survivor_lot {
     size_t count;
     npv_bounded_row rows[LOT_ROWS];
@@ -306,42 +339,41 @@ typedef struct survivor_lot {
 
 /* Adds the survivors of a block. Is there room for another block's? */
 static bool fill(const cascade_job *job, const cascade_query *query, size_t number, survivor_lot *lot) {
-    const uint64_t survivors = npv_blocks_from(&job->blocks, query->bounds, number, query->threshold);
-    ask *next = query->sharp ? ask_for_vector : ask_for_low_nibbles;
-    lot->count += pick_out(job, query, number, survivors, next, lot->rows + lot->count);
+    lot->count += pick_out(job, query, number, query->threshold, lot->rows + lot->count);
     return lot->count <= LOT_ROWS - NPV_BLOCK_ROWS;
 }
 
-/* Scores those of a lot that whole codes and the scores known by now do not rule out. Returns how many. */
-static size_t refine_lot(const cascade_job *job, const cascade_query *query, const survivor_lot *lot,
-                         const thread_room *room, npv_topk *top) {
+/* Empties a lot: those that whole codes and the scores known by now do not rule out go to `rows`. Returns how many. */
+static size_t keep_close(const cascade_job *job, const cascade_query *query, survivor_lot *lot, const npv_topk *top,
+                         npv_bounded_row *rows) {
     const float known = threshold_of(job, query, top);
     const float threshold = known > query->threshold ? known : query->threshold;
-    size_t scored = 0;
-    if (!query->sharp) {
+    size_t count = 0;
+    if (!query->sharp)
         npv_blocks_sharpen(&job->blocks, query->bounds, lot->rows, lot->count);
-        for (size_t i = 0; i < lot->count; i++)
-            if (*lot->rows[i].bound >= threshold)
-                ask_for_vector(job, lot->rows[i].row);
-    }
     for (size_t i = 0; i < lot->count; i++)
-        if (*lot->rows[i].bound >= threshold) {
-            score_row(job, query, lot->rows[i].row, room, top);
-            scored++;
-        }
-    return scored;
+        if (*lot->rows[i].bound >= threshold)
+            rows[count++] = lot->rows[i];
+    lot->count = 0;
+    return count;
 }
 
 static uint64_t refine_blocks(const cascade_job *job, const cascade_query *query, npv_run blocks,
                               const thread_room *room, npv_topk *top) {
     survivor_lot lot;
+    size_t close = 0;
     uint64_t scored = 0;
     lot.count = 0;
-    for (size_t i = 0; i < blocks.count; i++)
-        if (!fill(job, query, blocks.first + i, &lot) || i + 1 == blocks.count) {
-            scored += refine_lot(job, query, &lot, room, top);
-            lot.count = 0;
+    for (size_t i = 0; i < blocks.count; i++) {
+        const bool last = i + 1 == blocks.count;
+        if (fill(job, query, blocks.first + i, &lot) && !last)
+            continue;
+        close += keep_close(job, query, &lot, top, room->rows + close);
+        if (close > job->room_rows - LOT_ROWS || last) {
+            scored += score_rows(job, query, room->rows, close, room, top);
+            close = 0;
         }
+    }
     return scored;
 }
 
@@ -432,7 +464,7 @@ static npv_status run_group(cascade_job *job, npv_error *error) {
     npv_workers *workers = job->request->workers;
     bool shared = false;
     npv_workers_run(workers, job->query_count, prepare_query, job);
-    npv_workers_run(workers, part_count(job), bound_part, job);
+    npv_workers_run(workers, job->alone ? 1 : part_count(job), job->alone ? bound_all_parts : bound_part, job);
     if (job->query_count == 1)
         finish_query(job, 0, 0); /* not as a job, so that a plain scan may be one */
     else
@@ -464,8 +496,8 @@ typedef struct cascade_memory {
     npv_candidate *candidates;
     npv_block_bounds *bounds;
     cascade_query *queries;
-    float *seed_maxima;
-    npv_bounded_row *seeds;
+    float *maxima;
+    npv_bounded_row *rows;
     npv_candidate *likely;
     unsigned char *vectors;
     thread_room *rooms;
@@ -479,8 +511,8 @@ static void free_memory(cascade_memory *memory) {
     free(memory->candidates);
     free(memory->bounds);
     free(memory->queries);
-    free(memory->seed_maxima);
-    free(memory->seeds);
+    free(memory->maxima);
+    free(memory->rows);
     free(memory->likely);
     free(memory->vectors);
     free(memory->rooms);
@@ -500,10 +532,9 @@ static int8_t *new_coarse(size_t group, size_t dimensions) {
 }
 
 static npv_status make_memory(cascade_memory *memory, const npv_request *request, size_t blocks, size_t group,
-                              npv_error *error) {
+                              size_t room_rows, npv_error *error) {
     const size_t threads = request->threads;
     const size_t seeds = seed_count(request);
-    const size_t most_seeds = 2 * seeds + NPV_BLOCK_ROWS;
     const size_t seed_groups = blocks > SEED_GROUPS * seeds ? blocks : SEED_GROUPS * seeds;
     memory->coarse = new_coarse(group, request->dimensions);
     memory->of_rows = malloc(group * blocks * NPV_BLOCK_ROWS * sizeof *memory->of_rows);
@@ -511,20 +542,20 @@ static npv_status make_memory(cascade_memory *memory, const npv_request *request
     memory->candidates = malloc(threads * request->k * sizeof *memory->candidates);
     memory->bounds = calloc(group, sizeof *memory->bounds);
     memory->queries = calloc(group, sizeof *memory->queries);
-    memory->seed_maxima = malloc(threads * seed_groups * sizeof *memory->seed_maxima);
-    memory->seeds = malloc(threads * most_seeds * sizeof *memory->seeds);
+    memory->maxima = malloc(threads * seed_groups * sizeof *memory->maxima);
+    memory->rows = malloc(threads * room_rows * sizeof *memory->rows);
     memory->likely = malloc(threads * request->k * sizeof *memory->likely);
     memory->vectors = malloc(threads * request->dimensions * sizeof(float));
     memory->rooms = calloc(threads, sizeof *memory->rooms);
     memory->helpers = calloc(threads, sizeof *memory->helpers);
     if (memory->coarse == NULL || memory->of_rows == NULL || memory->of_blocks == NULL || memory->candidates == NULL ||
-        memory->bounds == NULL || memory->queries == NULL || memory->seed_maxima == NULL || memory->seeds == NULL ||
+        memory->bounds == NULL || memory->queries == NULL || memory->maxima == NULL || memory->rows == NULL ||
         memory->likely == NULL || memory->vectors == NULL || memory->rooms == NULL || memory->helpers == NULL)
         return npv_fail_memory(error, "the bounds of a search",
                                group * blocks * (NPV_BLOCK_ROWS + 1) * sizeof *memory->of_rows);
     for (size_t i = 0; i < threads; i++)
         memory->rooms[i] =
-            (thread_room){memory->seed_maxima + i * seed_groups, memory->seeds + i * most_seeds,
+            (thread_room){memory->maxima + i * seed_groups, memory->rows + i * room_rows,
                           memory->likely + i * request->k, memory->vectors + i * request->dimensions * sizeof(float)};
     for (size_t i = 0; i + 1 < threads; i++)
         memory->helpers[i].top = (npv_topk){memory->candidates + i * request->k, 0, request->k};
@@ -538,11 +569,11 @@ static size_t group_size(const npv_request *request, size_t blocks) {
     return request->query_count < most ? request->query_count : most;
 }
 
-static size_t blocks_in_a_part(const npv_request *request, int bits, size_t blocks) {
-    const size_t block_bytes = NPV_PLANE_BYTES(request->dimensions) * NPV_BLOCK_ROWS * (bits == 4 ? 1 : 2);
-    if (!npv_worth_sharing(request, blocks * block_bytes * request->query_count))
-        return blocks;
-    return PART_BYTES / block_bytes > 0 ? PART_BYTES / block_bytes : 1;
+static void divide_into_parts(cascade_job *job) {
+    const npv_request *request = job->request;
+    const size_t block_bytes = NPV_PLANE_BYTES(request->dimensions) * NPV_BLOCK_ROWS * (job->blocks.bits == 4 ? 1 : 2);
+    job->part_blocks = PART_BYTES / block_bytes > 0 ? PART_BYTES / block_bytes : 1;
+    job->alone = !npv_worth_sharing(request, job->blocks.count * block_bytes * request->query_count);
 }
 
 static void set_up_group(cascade_job *job, cascade_memory *memory, size_t done, size_t count, npv_topk *tops,
@@ -573,9 +604,10 @@ npv_status npv_cascade(const npv_request *request, const npv_codes *codes, int b
     npv_status status = npv_blocks_make(&job.blocks, error);
     if (status != NPV_OK)
         return status;
-    job.part_blocks = blocks_in_a_part(request, bits, job.blocks.count);
+    divide_into_parts(&job);
     const size_t group = group_size(request, job.blocks.count);
-    status = make_memory(&memory, request, job.blocks.count, group, error);
+    job.room_rows = 2 * seed_count(request) + 2 * LOT_ROWS;
+    status = make_memory(&memory, request, job.blocks.count, group, job.room_rows, error);
     job.bounds = memory.bounds;
     job.queries = memory.queries;
     job.rooms = memory.rooms;
