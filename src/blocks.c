@@ -185,12 +185,6 @@ void npv_blocks_bound(const npv_blocks *blocks, npv_block_bounds *queries, size_
         leave_out(&queries[i], number, eligible);
 }
 
-uint64_t npv_blocks_from(const npv_blocks *blocks, const npv_block_bounds *query, size_t number, float least) {
-    if (query->of_blocks[number] < least)
-        return 0;
-    return npv_bounds_from(blocks->request->kernels, query->of_rows + number * NPV_BLOCK_ROWS, least);
-}
-
 void npv_blocks_sharpen(const npv_blocks *blocks, const npv_block_bounds *query, const npv_bounded_row *rows,
                         size_t count) {
     const tile of = {query->bounder.coarse, 1};

@@ -41,7 +41,12 @@ static inline uint64_t npv_blocks_row(const npv_blocks *blocks, uint64_t place) 
 void npv_blocks_bound(const npv_blocks *blocks, npv_block_bounds *queries, size_t count, size_t number);
 
 /* The rows of a block whose bounds are at least `least`, one bit a row. */
-uint64_t npv_blocks_from(const npv_blocks *blocks, const npv_block_bounds *query, size_t number, float least);
+static inline uint64_t npv_blocks_from(const npv_blocks *blocks, const npv_block_bounds *query, size_t number,
+                                       float least) {
+    if (query->of_blocks[number] < least)
+        return 0;
+    return npv_bounds_from(blocks->request->kernels, query->of_rows + number * NPV_BLOCK_ROWS, least);
+}
 
 /* Bounds rows that were picked out, and have bounds from their high nibbles, by their whole codes. */
 void npv_blocks_sharpen(const npv_blocks *blocks, const npv_block_bounds *query, const npv_bounded_row *rows,

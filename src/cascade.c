@@ -32,7 +32,7 @@
  */
 #define GROUP_BYTES ((size_t)16 << 20)
 #define LEAST_TILES 2
-#define MOST_TILES 16
+#define MOST_TILES 25
 
 /*
  * A part for one thread to bound: codes that stay in its second-level cache while all queries of the group use them, and
@@ -150,30 +150,43 @@ static size_t seed_count(const npv_request *request) {
     return (size_t)(wanted < request->eligible_count ? wanted : request->eligible_count);
 }
 
-/* How many of the values reach `floor`. */
+/* Loops over groups of rows run in steps of as many, which compilers make vectors of. */
+#define GROUP_STEP NPV_BLOCK_ROWS
+
+static size_t whole_steps(size_t groups) {
+    return (groups + GROUP_STEP - 1) / GROUP_STEP * GROUP_STEP;
+}
+
+/* How many of the values, in whole steps, reach `floor`. */
 static size_t count_from(const float *values, size_t count, float floor) {
-    size_t reaching = 0;
-    for (size_t i = 0; i < count; i++)
-        reaching += values[i] >= floor;
-    return reaching;
+    int32_t reaching = 0;
+    for (size_t first = 0; first < count; first += GROUP_STEP)
+        for (size_t i = first; i < first + GROUP_STEP; i++)
+            reaching += values[i] >= floor;
+    return (size_t)reaching;
 }
 
 /*
- * The largest bound of each of `groups` groups of rows: blocks, if there are so many, or else every so many-th row.
- * Returns how many groups there are in the end.
+ * The largest bound of each of at least `groups` groups of rows: blocks, if there are so many, or else every so many-th
+ * row; fewer groups if there are not so many rows. Returns their number, in whole steps: some may be empty.
  */
-static size_t group_maxima(const cascade_job *job, const cascade_query *query, size_t groups, float *maxima) {
-    if (job->blocks.count >= groups) {
-        memcpy(maxima, query->bounds->of_blocks, job->blocks.count * sizeof *maxima);
-        return job->blocks.count;
+static size_t group_maxima(const cascade_job *job, const cascade_query *query, size_t groups, float *restrict maxima) {
+    const size_t blocks = job->blocks.count;
+    if (blocks >= groups) {
+        memcpy(maxima, query->bounds->of_blocks, blocks * sizeof *maxima);
+        for (size_t i = blocks; i < whole_steps(blocks); i++)
+            maxima[i] = -HUGE_VALF;
+        return whole_steps(blocks);
     }
-    const size_t rows = job->blocks.rows;
-    groups = groups < rows ? groups : rows;
-    memcpy(maxima, query->bounds->of_rows, groups * sizeof *maxima);
-    for (size_t first = groups; first < rows; first += groups)
-        for (size_t i = 0; i < groups && first + i < rows; i++)
-            maxima[i] = query->bounds->of_rows[first + i] > maxima[i] ? query->bounds->of_rows[first + i] : maxima[i];
-    return groups;
+    const size_t steps = whole_steps(groups) / GROUP_STEP < blocks ? whole_steps(groups) / GROUP_STEP : blocks;
+    memcpy(maxima, query->bounds->of_rows, steps * GROUP_STEP * sizeof *maxima);
+    for (size_t block = steps; block < blocks; block++) {
+        const float *restrict bounds = query->bounds->of_rows + block * GROUP_STEP;
+        float *restrict most = maxima + block % steps * GROUP_STEP;
+        for (size_t i = 0; i < GROUP_STEP; i++)
+            most[i] = bounds[i] > most[i] ? bounds[i] : most[i];
+    }
+    return steps * GROUP_STEP;
 }
 
 /*
@@ -535,7 +548,7 @@ static npv_status make_memory(cascade_memory *memory, const npv_request *request
                               size_t room_rows, npv_error *error) {
     const size_t threads = request->threads;
     const size_t seeds = seed_count(request);
-    const size_t seed_groups = blocks > SEED_GROUPS * seeds ? blocks : SEED_GROUPS * seeds;
+    const size_t seed_groups = whole_steps(blocks > SEED_GROUPS * seeds ? blocks : SEED_GROUPS * seeds);
     memory->coarse = new_coarse(group, request->dimensions);
     memory->of_rows = malloc(group * blocks * NPV_BLOCK_ROWS * sizeof *memory->of_rows);
     memory->of_blocks = malloc(group * blocks * sizeof *memory->of_blocks);

@@ -57,23 +57,36 @@ static npv_status check_options(const npv_search_options *options, npv_error *er
     return NPV_OK;
 }
 
+/* Dimensions of a query that are scaled together, whole lanes. */
+#define SCALED_DIMENSIONS (16 * NPV_LANES)
+
+/* As a row is scaled that is added: divided in float64, and rounded. */
+static void scale_query(const npv_store *store, const float *query, double length, double *wide) {
+    float unit[SCALED_DIMENSIONS];
+    for (size_t first = 0; first < store->dimensions; first += SCALED_DIMENSIONS) {
+        const size_t left = store->dimensions - first;
+        const size_t count = left < SCALED_DIMENSIONS ? left : SCALED_DIMENSIONS;
+        store->kernels->scale_row(query + first, count, length, unit);
+        npv_widen(unit, count, wide + first);
+    }
+}
+
 /* The query as the scores want it: of unit length where the definition says so, widened, padded. */
 static npv_status prepare_query(const npv_store *store, npv_metric metric, const float *query, size_t number,
                                 double *wide, npv_error *error) {
     const double length = npv_length(store->kernels, query, store->dimensions);
     if (!isfinite(length))
         return npv_fail_not_finite(error, NPV_E_ARGUMENT, "query", number, query, store->dimensions);
-    npv_widen(query, store->dimensions, wide);
-    if (!store->normalize && metric != NPV_COSINE)
+    if (!store->normalize && metric != NPV_COSINE) {
+        npv_widen(query, store->dimensions, wide);
         return NPV_OK;
+    }
     if (length == 0)
         return npv_fail(error, NPV_E_ARGUMENT,
                         "query %zu: expected a direction, found a vector of length zero; use the dot product or "
                         "Euclidean distance on a store that does not normalise",
                         number);
-    for (size_t first = 0; first < NPV_PADDED(store->dimensions); first += NPV_LANES)
-        for (size_t j = first; j < first + NPV_LANES; j++)
-            wide[j] = (double)(float)(wide[j] / length);
+    scale_query(store, query, length, wide);
     return NPV_OK;
 }
 

@@ -7,7 +7,11 @@
 #include "error.h"
 
 void npv_widen(const float *x, size_t dimensions, double *wide) {
-    for (size_t j = 0; j < dimensions; j++)
+    size_t j = 0;
+    for (; j + NPV_LANES <= dimensions; j += NPV_LANES) /* of a length that compilers make vectors of */
+        for (size_t i = j; i < j + NPV_LANES; i++)
+            wide[i] = (double)x[i];
+    for (; j < dimensions; j++)
         wide[j] = (double)x[j];
     memset(wide + dimensions, 0, (NPV_PADDED(dimensions) - dimensions) * sizeof *wide);
 }
