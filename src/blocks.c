@@ -22,19 +22,37 @@
 /* Planes take a multiple of it. */
 #define CODE_STEP 32
 
+/*
+ * The rows whose bits are set, in order. Returns how many; listed[that] may have been written, too. Where few rows are
+ * eligible, a branch that asks a word for its next row is a guess, so two are noted of each and those there are count.
+ */
+static size_t list_bits(const uint64_t *bits, size_t words, uint64_t *listed) {
+    const uint64_t last = (uint64_t)1 << 63; /* so that there is a lowest bit */
+    size_t count = 0;
+    for (size_t word = 0; word < words; word++) {
+        uint64_t left = bits[word];
+        do
+            for (int i = 0; i < 2; i++) {
+                listed[count] = word * 64 + (unsigned)__builtin_ctzll(left | last);
+                count += left != 0;
+                left &= left - 1;
+            }
+        while (left != 0);
+    }
+    return count;
+}
+
 /* Lists the eligible rows if they are few. */
 static npv_status list_rows(npv_blocks *blocks, npv_error *error) {
     const npv_request *request = blocks->request;
     blocks->rows = (size_t)request->rows;
     if (request->eligible == NULL || request->eligible_count >= request->rows / LISTED_SHARE)
         return NPV_OK;
-    blocks->listed = malloc((size_t)request->eligible_count * sizeof *blocks->listed);
+    const size_t bytes = ((size_t)request->eligible_count + 1) * sizeof *blocks->listed;
+    blocks->listed = malloc(bytes);
     if (blocks->listed == NULL)
-        return npv_fail_memory(error, "the rows of a search", (size_t)request->eligible_count * sizeof *blocks->listed);
-    blocks->rows = 0;
-    for (size_t word = 0; word < npv_bits_words(request->rows); word++)
-        for (uint64_t left = request->eligible[word]; left != 0; left &= left - 1)
-            blocks->listed[blocks->rows++] = word * 64 + (unsigned)__builtin_ctzll(left);
+        return npv_fail_memory(error, "the rows of a search", bytes);
+    blocks->rows = list_bits(request->eligible, npv_bits_words(request->rows), blocks->listed);
     return NPV_OK;
 }
 

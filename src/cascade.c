@@ -46,6 +46,10 @@
 /* Halvings that find the seeds' floor at the latest: float32 has no more bits between two bounds of one magnitude. */
 #define SEED_STEPS 24
 
+/* What scoring a row that was picked out costs, in bytes that are read in a stream, and what reading it from a file adds. */
+#define PICKED_OUT 4
+#define READ_BYTES ((size_t)32 << 10)
+
 /* More survivors than this are worth sharing out. */
 #define SHARED_SURVIVORS 2048
 
@@ -213,8 +217,7 @@ static float seed_floor(const cascade_job *job, const cascade_query *query, size
     return low;
 }
 
-static void score_row(const cascade_job *job, const cascade_query *query, uint64_t row, const thread_room *room,
-                      npv_topk *top) {
+static double key_of(const cascade_job *job, const cascade_query *query, uint64_t row, const thread_room *room) {
     const npv_request *request = job->request;
     const size_t row_bytes = request->dimensions * sizeof(float);
     const float *vector = request->vectors + row * request->dimensions;
@@ -222,7 +225,11 @@ static void score_row(const cascade_job *job, const cascade_query *query, uint64
     if (request->file != NULL)
         vector = (const float *)(const void *)npv_array_read(request->file, row * row_bytes, row_bytes, room->vector);
     npv_score_keys(request, query->prepared, vector, row, 1, &key);
-    if (key >= request->least_key)
+    return key;
+}
+
+static void offer(const cascade_job *job, npv_topk *top, double key, uint64_t row) {
+    if (key >= job->request->least_key)
         npv_topk_offer(top, (npv_candidate){key, row});
 }
 
@@ -259,6 +266,41 @@ static float threshold_of(const cascade_job *job, const cascade_query *query, co
     return npv_bound_of_key(job->request, &query->bounds->bounder, key);
 }
 
+/* Rows whose bounds become keys. */
+typedef struct scoring {
+    const cascade_job *job;
+    const cascade_query *query;
+    npv_candidate *rows;
+} scoring;
+
+static void score_one(void *context, size_t number, unsigned worker) {
+    const scoring *self = context;
+    npv_candidate *candidate = &self->rows[number];
+    candidate->key = key_of(self->job, self->query, candidate->row, &self->job->rooms[worker]);
+}
+
+/* Is it worth sharing out the scoring of so many rows? Not if threads have queries, or parts of one, of their own. */
+static bool worth_sharing_rows(const cascade_job *job, const cascade_query *query, size_t count) {
+    const npv_request *request = job->request;
+    const size_t row_bytes = request->dimensions * sizeof(float) * PICKED_OUT + (request->file != NULL ? READ_BYTES : 0);
+    return job->query_count == 1 && !query->shared && npv_worth_sharing(request, count * row_bytes);
+}
+
+/* Scores `count` rows, best bound first, until no more of them can be hits. Returns how many. */
+static size_t score_in_order(const cascade_job *job, const cascade_query *query, npv_candidate *rows, size_t count,
+                             const thread_room *room, npv_topk *top) {
+    size_t scored = 0;
+    if (worth_sharing_rows(job, query, count)) {
+        scoring self = {job, query, rows};
+        npv_workers_run(job->request->workers, count, score_one, &self);
+        for (; scored < count; scored++)
+            offer(job, top, rows[scored].key, rows[scored].row);
+    }
+    for (; scored < count && rows[scored].key >= (double)threshold_of(job, query, top); scored++)
+        offer(job, top, key_of(job, query, rows[scored].row, room), rows[scored].row);
+    return scored;
+}
+
 /*
  * Scores those of the rows that may be hits, given the scores known by then; returns how many. Bounds by whole codes are
  * nearly in the order of scores: after the k best of them hardly another reaches the threshold.
@@ -266,21 +308,19 @@ static float threshold_of(const cascade_job *job, const cascade_query *query, co
 static size_t score_rows(const cascade_job *job, const cascade_query *query, const npv_bounded_row *rows, size_t count,
                          const thread_room *room, npv_topk *top) {
     npv_topk likely = {room->likely, 0, job->request->k};
-    size_t scored = 0;
+    if (count == 0)
+        return 0;
     for (size_t i = 0; i < count; i++)
         npv_topk_offer(&likely, (npv_candidate){(double)*rows[i].bound, rows[i].row});
     for (size_t i = 0; i < likely.count; i++)
         ask_for_vector(job, likely.heap[i].row);
     npv_topk_sort(&likely);
-    for (; scored < likely.count && likely.heap[scored].key >= (double)threshold_of(job, query, top); scored++)
-        score_row(job, query, likely.heap[scored].row, room, top);
-    if (scored < likely.count || count == likely.count)
-        return scored;
     const npv_candidate last = likely.heap[likely.count - 1];
-    for (size_t i = 0; i < count; i++) {
+    size_t scored = score_in_order(job, query, likely.heap, likely.count, room, top);
+    for (size_t i = 0; i < count && scored >= likely.count; i++) {
         const npv_candidate other = {(double)*rows[i].bound, rows[i].row};
         if (npv_better(last, other) && other.key >= (double)threshold_of(job, query, top)) {
-            score_row(job, query, other.row, room, top);
+            offer(job, top, key_of(job, query, other.row, room), other.row);
             scored++;
         }
     }
