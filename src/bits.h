@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Rows whose bits share a word are worked on together: 64 x 1536 floats fit a second-level cache. */
+#define NPV_BLOCK_ROWS 64
+
 static inline size_t npv_bits_words(uint64_t rows) {
     return (size_t)(rows / 64 + (rows % 64 > 0));
 }

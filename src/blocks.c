@@ -87,10 +87,12 @@ NPV_PREFETCHES void ask_ahead(const npv_blocks *blocks, const npv_array *plane, 
         return;
     const uint64_t row = blocks->listed[place + ROWS_AHEAD];
     npv_ask_for(npv_plane_row(plane, row, plane_bytes), plane_bytes);
-    __builtin_prefetch(npv_code_floats(&blocks->codes->along) + row);
-    __builtin_prefetch(npv_code_floats(&blocks->codes->step) + row);
-    __builtin_prefetch(npv_code_floats(blocks->bits == 4 ? &blocks->codes->error4 : &blocks->codes->error8) + row);
-    __builtin_prefetch(npv_code_floats(&blocks->codes->length) + row);
+    const npv_code_block *headers = npv_codes_block(blocks->codes, row);
+    const size_t i = row % NPV_BLOCK_ROWS;
+    __builtin_prefetch(headers->along + i);
+    __builtin_prefetch(headers->step + i);
+    __builtin_prefetch((blocks->bits == 4 ? headers->error4 : headers->error8) + i);
+    __builtin_prefetch(headers->length + i);
 }
 
 /* In steps that compilers make of vectors: a call for so few bytes takes longer. */
@@ -147,14 +149,15 @@ typedef struct gathered_headers {
 
 static npv_headers gather_headers(const npv_blocks *blocks, int bits, const uint64_t *rows, size_t count,
                                   gathered_headers *room) {
-    const npv_headers all = npv_headers_from(blocks->request, blocks->codes, bits, 0);
+    const double *lengths = blocks->request->lengths;
     for (size_t i = 0; i < count; i++) {
-        const uint64_t row = rows[i];
-        room->along[i] = all.columns.along[row];
-        room->step[i] = all.columns.step[row];
-        room->error[i] = all.columns.error[row];
-        room->length[i] = all.columns.length[row];
-        room->lengths[i] = all.lengths == NULL ? 0 : all.lengths[row];
+        const npv_code_block *from = npv_codes_block(blocks->codes, rows[i]);
+        const size_t place = rows[i] % NPV_BLOCK_ROWS;
+        room->along[i] = from->along[place];
+        room->step[i] = from->step[place];
+        room->error[i] = (bits == 4 ? from->error4 : from->error8)[place];
+        room->length[i] = from->length[place];
+        room->lengths[i] = lengths == NULL ? 0 : lengths[rows[i]];
     }
     return (npv_headers){{room->along, room->step, room->error, room->length}, room->lengths};
 }

@@ -192,10 +192,11 @@ static float subtract_half_squares(const double *lengths, double scale, size_t c
 }
 
 npv_headers npv_headers_from(const npv_request *request, const npv_codes *codes, int bits, uint64_t first) {
+    const npv_code_block *block = npv_codes_block(codes, first);
+    const size_t i = first % NPV_BLOCK_ROWS;
     return (npv_headers){
-        .columns = {npv_code_floats(&codes->along) + first, npv_code_floats(&codes->step) + first,
-                    npv_code_floats(bits == 4 ? &codes->error4 : &codes->error8) + first,
-                    npv_code_floats(&codes->length) + first},
+        .columns = {block->along + i, block->step + i, (bits == 4 ? block->error4 : block->error8) + i,
+                    block->length + i},
         .lengths = request->lengths == NULL ? NULL : request->lengths + first,
     };
 }
@@ -218,13 +219,11 @@ static float raised(float x) {
 
 void npv_sharpen_bounds(const npv_request *request, const npv_bounder *bounder, const npv_codes *codes,
                         const int32_t *low_dots, size_t count, const npv_bounded_row *rows) {
-    const float *steps = npv_code_floats(&codes->step);
-    const float *errors4 = npv_code_floats(&codes->error4);
-    const float *errors8 = npv_code_floats(&codes->error8);
     for (size_t i = 0; i < count; i++) {
         const uint64_t row = rows[i].row;
-        const double nearer = (double)steps[row] * bounder->step * (low_dots[i] - MIDDLE * bounder->sum);
-        const double change = nearer - bounder->length * ((double)errors4[row] - (double)errors8[row]);
+        const npv_code_header header = npv_codes_header(codes, row);
+        const double nearer = (double)header.step * bounder->step * (low_dots[i] - MIDDLE * bounder->sum);
+        const double change = nearer - bounder->length * ((double)header.error4 - (double)header.error8);
         const double bound = *rows[i].bound + (request->divide ? change / request->lengths[row] : change);
         *rows[i].bound = bound < HUGE_VAL ? raised((float)bound) : HUGE_VALF; /* also infinite less infinite */
     }

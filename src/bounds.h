@@ -28,7 +28,7 @@ typedef struct npv_headers {
     const double *lengths; /* or NULL, where the request has none */
 } npv_headers;
 
-/* The headers of the rows from `first` on, for codes of 4 or 8 bits. */
+/* The headers from row `first` to the end of its block, for codes of 4 or 8 bits. */
 npv_headers npv_headers_from(const npv_request *request, const npv_codes *codes, int bits, uint64_t first);
 
 /*

@@ -236,7 +236,7 @@ static void offer(const cascade_job *job, npv_topk *top, double key, uint64_t ro
 NPV_PREFETCHES void ask_for_low_nibbles(const cascade_job *job, uint64_t row) {
     const size_t plane_bytes = NPV_PLANE_BYTES(job->request->dimensions);
     npv_ask_for(npv_plane_row(&job->blocks.codes->low, row, plane_bytes), plane_bytes);
-    __builtin_prefetch(npv_code_floats(&job->blocks.codes->error8) + row);
+    __builtin_prefetch(npv_codes_block(job->blocks.codes, row)->error8 + row % NPV_BLOCK_ROWS);
 }
 
 NPV_PREFETCHES void ask_for_vector(const cascade_job *job, uint64_t row) {
@@ -282,7 +282,8 @@ static void score_one(void *context, size_t number, unsigned worker) {
 /* Is it worth sharing out the scoring of so many rows? Not if threads have queries, or parts of one, of their own. */
 static bool worth_sharing_rows(const cascade_job *job, const cascade_query *query, size_t count) {
     const npv_request *request = job->request;
-    const size_t row_bytes = request->dimensions * sizeof(float) * PICKED_OUT + (request->file != NULL ? READ_BYTES : 0);
+    const size_t row_bytes =
+        request->dimensions * sizeof(float) * PICKED_OUT + (request->file != NULL ? READ_BYTES : 0);
     return job->query_count == 1 && !query->shared && npv_worth_sharing(request, count * row_bytes);
 }
 

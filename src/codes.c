@@ -59,13 +59,22 @@ static npv_status find_direction(npv_codes *codes, const npv_kernels *kernels, c
 }
 
 static npv_status make_room(npv_codes *codes, size_t plane_bytes, uint64_t rows, npv_error *error) {
-    npv_array *columns[] = {&codes->along, &codes->step, &codes->error4, &codes->error8, &codes->length};
     npv_status status = npv_array_grow(&codes->high, (size_t)rows * plane_bytes, error);
     if (status == NPV_OK)
         status = npv_array_grow(&codes->low, (size_t)rows * plane_bytes, error);
-    for (size_t i = 0; i < sizeof columns / sizeof *columns && status == NPV_OK; i++)
-        status = npv_array_grow(columns[i], (size_t)rows * sizeof(float), error);
+    if (status == NPV_OK)
+        status = npv_array_grow(&codes->headers, npv_bits_words(rows) * sizeof(npv_code_block), error);
     return status;
+}
+
+static void set_header(const npv_codes *codes, uint64_t row, const npv_code_header *header) {
+    npv_code_block *block = npv_codes_block(codes, row);
+    const size_t i = row % NPV_BLOCK_ROWS;
+    block->along[i] = header->along;
+    block->step[i] = header->step;
+    block->error4[i] = header->error4;
+    block->error8[i] = header->error8;
+    block->length[i] = header->length;
 }
 
 static void code_row(const coding_job *job, uint64_t row) {
@@ -79,11 +88,7 @@ static void code_row(const coding_job *job, uint64_t row) {
         along /= codes->direction_square;
     job->kernels->encode_row(codes->direction, (float)along, x, job->dimensions, codes->high.data + row * plane_bytes,
                              codes->low.data + row * plane_bytes, &header);
-    ((float *)(void *)codes->along.data)[row] = header.along;
-    ((float *)(void *)codes->step.data)[row] = header.step;
-    ((float *)(void *)codes->error4.data)[row] = header.error4;
-    ((float *)(void *)codes->error8.data)[row] = header.error8;
-    ((float *)(void *)codes->length.data)[row] = header.length;
+    set_header(codes, row, &header);
 }
 
 static void code_part(void *context, size_t part, unsigned worker) {
@@ -117,12 +122,17 @@ void npv_codes_update(npv_codes *codes, const npv_kernels *kernels, const float 
 }
 
 void npv_codes_close_gaps(npv_codes *codes, size_t dimensions, const uint64_t *kept) {
-    npv_array *columns[] = {&codes->along, &codes->step, &codes->error4, &codes->error8, &codes->length};
+    npv_bits_run run = {0, 0};
+    uint64_t end = 0;
     npv_array_close_gaps(&codes->high, NPV_PLANE_BYTES(dimensions), kept, codes->rows);
     npv_array_close_gaps(&codes->low, NPV_PLANE_BYTES(dimensions), kept, codes->rows);
-    for (size_t i = 0; i < sizeof columns / sizeof *columns; i++)
-        npv_array_close_gaps(columns[i], sizeof(float), kept, codes->rows);
-    codes->rows = npv_bits_count(kept, codes->rows);
+    while (npv_bits_next_run(kept, codes->rows, &run))
+        for (uint64_t row = run.first; row < run.end; row++) {
+            const npv_code_header header = npv_codes_header(codes, row);
+            set_header(codes, end++, &header);
+        }
+    npv_array_shrink(&codes->headers, npv_bits_words(end) * sizeof(npv_code_block));
+    codes->rows = end;
 }
 
 int npv_codes_outgrown(const npv_codes *codes, uint64_t rows) {
@@ -134,10 +144,6 @@ void npv_codes_free(npv_codes *codes) {
     free(codes->wide_direction);
     npv_array_free(&codes->high);
     npv_array_free(&codes->low);
-    npv_array_free(&codes->along);
-    npv_array_free(&codes->step);
-    npv_array_free(&codes->error4);
-    npv_array_free(&codes->error8);
-    npv_array_free(&codes->length);
+    npv_array_free(&codes->headers);
     *codes = (npv_codes){0};
 }

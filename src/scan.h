@@ -32,9 +32,6 @@ typedef struct npv_request {
     double least_key; /* rows with lower keys are no hits */
 } npv_request;
 
-/* Rows whose eligible bits share a word are worked on together: 64 x 1536 floats fit a second-level cache. */
-#define NPV_BLOCK_ROWS 64
-
 /* The canonical keys of `count` neighbouring rows from `first`, whose vectors are these. */
 void npv_score_keys(const npv_request *request, const double *query, const float *vectors, uint64_t first, size_t count,
                     double *keys);

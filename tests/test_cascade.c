@@ -450,7 +450,7 @@ static void residual(const world *of, uint64_t row, int bits, double *left) {
     const size_t plane_bytes = NPV_PLANE_BYTES(of->dimensions);
     const uint8_t *high = npv_plane_row(&of->codes.high, row, plane_bytes);
     const uint8_t *low = npv_plane_row(&of->codes.low, row, plane_bytes);
-    const double step = (double)npv_code_floats(&of->codes.step)[row];
+    const double step = (double)npv_codes_header(&of->codes, row).step;
     for (size_t j = 0; j < of->dimensions; j++) {
         const size_t position = npv_code_position(j, plane_bytes) % plane_bytes;
         const int shift = j % 64 < 32 ? 0 : 4;
@@ -618,9 +618,9 @@ static void sharpened_bounds_are_rounded_up(void **state) {
         bound_row(&of, &request, &bounder, row, bounds);
         const long double nearer = ((long double)low - 7.5L * bounder.sum) * bounder.step;
         const long double errors =
-            (long double)npv_code_floats(&of.codes.error4)[row] - (long double)npv_code_floats(&of.codes.error8)[row];
+            (long double)npv_codes_header(&of.codes, row).error4 - (long double)npv_codes_header(&of.codes, row).error8;
         const long double exact =
-            bounds[0] + (long double)npv_code_floats(&of.codes.step)[row] * nearer - bounder.length * errors;
+            bounds[0] + (long double)npv_codes_header(&of.codes, row).step * nearer - bounder.length * errors;
         assert_true(bounds[2] >= exact - 0x1p-45L && bounds[2] <= exact + fabsl(exact) * 0x1p-21L + 0x1p-45L);
     }
     free(bounder.coarse);
