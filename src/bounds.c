@@ -18,8 +18,6 @@
 /* For squares of lengths and distances, sums of at most 65,536 positive float64 terms. */
 #define SQUARE_SLACK 0x1p-36
 
-#define COARSEST 127
-
 /* High nibbles stand for 16 * high + MIDDLE - 128, both for 16 * high + low - 128. */
 #define MIDDLE 7.5
 
@@ -29,101 +27,20 @@ static float at_least(double x) {
     return (double)rounded < x ? nextafterf(rounded, HUGE_VALF) : rounded;
 }
 
-/* Below this share of the query, what is left beside the direction is rounding noise. */
-#define LEAST_LARGEST 0x1p-60
-
-/*
- * Sums over a query run in two lanes, as vectors of gcc and clang that every processor has: they go into bounds
- * only, whose slack does not depend on the order. All arrays are padded with zeros to NPV_LANES, which is more.
- */
-typedef double lanes_f64 __attribute__((vector_size(16)));
-typedef int64_t lanes_i64 __attribute__((vector_size(16)));
-#define LANES 2
-
-static inline lanes_f64 lanes_load(const double *from) {
-    lanes_f64 x;
-    memcpy(&x, from, sizeof x);
-    return x;
-}
-
-static inline lanes_f64 lanes_abs(lanes_f64 x) {
-    return (lanes_f64)((lanes_i64)x & INT64_MAX);
-}
-
-static inline lanes_f64 lanes_larger(lanes_f64 x, lanes_f64 y) {
-    const lanes_i64 larger = x > y;
-    return (lanes_f64)(((lanes_i64)x & larger) | ((lanes_i64)y & ~larger));
-}
-
-static inline double lanes_sum(lanes_f64 x) {
-    return x[0] + x[1];
-}
-
-/* What of a query is rounded: g = q - b v, scaled. */
-typedef struct residual {
-    const double *query;
-    const double *direction;
-    double b;
-    double scale;
-} residual;
-
-static inline lanes_f64 residual_at(const residual *of, size_t j) {
-    return lanes_load(of->query + j) * of->scale - of->b * lanes_load(of->direction + j);
-}
-
-static double largest_residual(const residual *of, size_t dimensions) {
-    lanes_f64 largest = {0};
-    for (size_t j = 0; j < dimensions; j += LANES)
-        largest = lanes_larger(lanes_abs(residual_at(of, j)), largest);
-    return largest[0] > largest[1] ? largest[0] : largest[1];
-}
-
-typedef struct coarse_query {
-    double step;      /* of one integer */
-    double length;    /* |g| */
-    double error;     /* |g - step * integers| */
-    double sum;       /* of the integers */
-    double magnitude; /* sum of their absolute values */
-} coarse_query;
-
-/*
- * Rounds to integers of `step`, halves to the even neighbour: adding 1.5 x 2^52 leaves no bits behind the point, and
- * the integer in the lowest ones. Neighbouring dimensions have neighbouring places.
- */
-static coarse_query round_query(const residual *of, size_t dimensions, int8_t *coarse) {
-    const double shift = 0x1.8p52;
-    const size_t plane_bytes = NPV_PLANE_BYTES(dimensions);
-    const double largest = largest_residual(of, dimensions);
-    const double step = largest / COARSEST;
-    const double steps = largest > LEAST_LARGEST ? COARSEST / largest : 0;
-    lanes_f64 squares = {0}, error_squares = {0}, sum = {0}, magnitude = {0};
-    memset(coarse, 0, 2 * plane_bytes);
-    for (size_t first = 0; first < dimensions; first += NPV_LANES) {
-        int64_t integers[NPV_LANES];
-        int8_t *to = coarse + npv_code_position(first, plane_bytes);
-        for (size_t i = 0; i < NPV_LANES; i += LANES) {
-            const lanes_f64 g = residual_at(of, first + i);
-            const lanes_f64 shifted = g * steps + shift;
-            const lanes_f64 integer = shifted - shift;
-            const lanes_f64 error = g - integer * step;
-            memcpy(integers + i, &shifted, sizeof shifted);
-            squares += g * g;
-            error_squares += error * error;
-            sum += integer;
-            magnitude += lanes_abs(integer);
-        }
-        for (size_t i = 0; i < NPV_LANES; i++)
-            to[i] = (int8_t)integers[i];
-    }
-    return (coarse_query){step, sqrt(lanes_sum(squares)), sqrt(lanes_sum(error_squares)), lanes_sum(sum),
-                          lanes_sum(magnitude)};
+/* |q|^2, in four lanes; the padding is zeros. */
+static double square_of(const double *query, size_t dimensions) {
+    double squares[4] = {0};
+    for (size_t first = 0; first < dimensions; first += 4)
+        for (size_t i = 0; i < 4; i++)
+            squares[i] += query[first + i] * query[first + i];
+    return (squares[0] + squares[2]) + (squares[1] + squares[3]);
 }
 
 /*
  * The terms for codes that stand for step * (weight * nibbles + offset), the nibbles' weighted sum reaching `most` for
  * a query of all ones.
  */
-static npv_bound_terms make_terms(const coarse_query *rounded, double query_length, double along,
+static npv_bound_terms make_terms(const npv_rounded_query *rounded, double query_length, double along,
                                   double direction_length, double weight, double offset, double most) {
     const double from_offset = rounded->step * offset * rounded->sum;
     const double largest_sum = rounded->step * most * rounded->magnitude;
@@ -140,23 +57,19 @@ static npv_bound_terms make_terms(const coarse_query *rounded, double query_leng
 void npv_bounder_prepare(const npv_request *request, const npv_codes *codes, const double *query,
                          npv_bounder *bounder) {
     const size_t dimensions = request->dimensions;
-    lanes_f64 products = {0}, squares = {0};
+    const double square = square_of(query, dimensions);
     int exponent = 0;
-    for (size_t j = 0; j < dimensions; j += LANES) {
-        const lanes_f64 q = lanes_load(query + j);
-        products += q * lanes_load(codes->wide_direction + j);
-        squares += q * q;
-    }
-    const double square = lanes_sum(squares);
+    double product;
     frexp(sqrt(square), &exponent);
+    request->kernels->dot(query, codes->direction, dimensions, 1, &product);
     bounder->query_square = square;
     bounder->scale = ldexp(1, -exponent);
-    const double along = lanes_sum(products) * bounder->scale;
+    const double along = product * bounder->scale;
     const double b = codes->direction_square > 0 ? along / codes->direction_square : 0;
     const double query_length = sqrt(square) * bounder->scale;
     const double direction_length = sqrt(codes->direction_square);
-    const residual beside = {query, codes->wide_direction, b, bounder->scale};
-    const coarse_query rounded = round_query(&beside, dimensions, bounder->coarse);
+    const npv_query_part beside = {query, codes->wide_direction, bounder->scale, b};
+    const npv_rounded_query rounded = request->kernels->round_query(&beside, dimensions, bounder->coarse);
     bounder->step = rounded.step;
     bounder->sum = rounded.sum;
     bounder->length = rounded.length;

@@ -114,8 +114,8 @@ static void test_tables_are_complete_and_chosen_from_the_best(void **state) {
         const npv_kernels *table = npv_kernels_runnable(i);
         print_message("table %s\n", table->name);
         assert_true(table->dot && table->squared_distance && table->square_row && table->scale_row &&
-                    table->encode_row && table->dot_nibbles && table->dot_nibbles_tile && table->bound_rows &&
-                    table->rows_in_range);
+                    table->encode_row && table->round_query && table->dot_nibbles && table->dot_nibbles_tile &&
+                    table->bound_rows && table->rows_in_range);
     }
 }
 
@@ -209,6 +209,122 @@ static void test_rows_are_measured_and_scaled_as_defined(void **state) {
         for (size_t j = 0; j < 6; j++)
             check_scaling(dimensions_at(i), scales[(i + j) % 4], lengths[j], (i + j / 2) % 2 == 0);
     check_scaling(LARGEST, 1, 256, true);
+}
+
+/* ---------------------------------------------------------------------------------------------- Rounded queries -- */
+
+/* A query and a direction, padded, between fences, and room for integers. */
+typedef struct query_rounding {
+    size_t dimensions;
+    fenced query, direction, integers;
+    npv_query_part part;
+} query_rounding;
+
+static query_rounding new_rounding(size_t dimensions, bool at_end) {
+    const size_t bytes = NPV_PADDED(dimensions) * sizeof(double);
+    query_rounding made = {
+        dimensions, fence(bytes, at_end), fence(bytes, at_end), fence(2 * NPV_PLANE_BYTES(dimensions), at_end), {0}};
+    made.part = (npv_query_part){made.query.data, made.direction.data, 1, 0};
+    return made;
+}
+
+static void free_rounding(const query_rounding *made) {
+    unfence(made->query);
+    unfence(made->direction);
+    unfence(made->integers);
+}
+
+/* By the letter of kernels.h, in long double where it does not matter. */
+static void check_definition(const query_rounding *made, const npv_rounded_query *rounded) {
+    const size_t plane_bytes = NPV_PLANE_BYTES(made->dimensions);
+    const int8_t *integers = made->integers.data;
+    long double squares = 0, errors = 0;
+    double largest = 0, sum = 0, magnitude = 0;
+    size_t unequal = 0;
+    for (size_t j = 0; j < made->dimensions; j++) {
+        const double g = made->part.query[j] * made->part.scale - made->part.along * made->part.direction[j];
+        const int integer = integers[npv_code_position(j, plane_bytes)];
+        const double in_steps = rounded->step >= NPV_LEAST_ROUNDED / 127 ? g / rounded->step : 0;
+        assert_true(fabs(in_steps - integer) <= 0.5 + 1e-9);
+        largest = fabs(g) > largest ? fabs(g) : largest;
+        squares += (long double)g * g;
+        errors += ((long double)g - (long double)integer * rounded->step) *
+                  ((long double)g - (long double)integer * rounded->step);
+        sum += integer;
+        magnitude += abs(integer);
+        unequal += integer != 0;
+    }
+    for (size_t j = 0; j < 2 * plane_bytes; j++)
+        unequal -= integers[j] != 0;
+    assert_int_equal(unequal, 0); /* nothing where there is no dimension */
+    assert_true(rounded->step == largest / 127);
+    assert_true(rounded->sum == sum && rounded->magnitude == magnitude);
+    assert_true(fabsl(rounded->length - sqrtl(squares)) <= 1e-12L * sqrtl(squares));
+    assert_true(fabsl(rounded->error - sqrtl(errors)) <= 1e-12L * sqrtl(squares));
+}
+
+/* The reference by the definition, and the other tables by the reference, to the last bit. */
+static void check_rounding(const query_rounding *made) {
+    const size_t bytes = 2 * NPV_PLANE_BYTES(made->dimensions);
+    int8_t *expected_integers = malloc(bytes);
+    const npv_rounded_query expected = reference()->round_query(&made->part, made->dimensions, made->integers.data);
+    check_definition(made, &expected);
+    memcpy(expected_integers, made->integers.data, bytes);
+    for (size_t i = 0; npv_kernels_runnable(i) != NULL; i++) {
+        const npv_kernels *table = npv_kernels_runnable(i);
+        memset(made->integers.data, 0x55, bytes);
+        const npv_rounded_query found = table->round_query(&made->part, made->dimensions, made->integers.data);
+        if (memcmp(&found, &expected, sizeof found) != 0 || memcmp(made->integers.data, expected_integers, bytes) != 0)
+            fail_msg("round_query of %s, %zu dimensions", table->name, made->dimensions);
+    }
+    free(expected_integers);
+}
+
+static void test_queries_are_rounded_as_defined(void **state) {
+    static const double scales[] = {1, 0x1p-30, 0x1p70};
+    (void)state;
+    for (size_t i = 0; dimensions_at(i) != 0; i++) {
+        query_rounding made = new_rounding(dimensions_at(i), i % 2 == 0);
+        double *query = made.query.data;
+        double *direction = made.direction.data;
+        for (size_t j = 0; j < made.dimensions; j++) {
+            query[j] = (double)random_float();
+            direction[j] = (double)random_float();
+        }
+        made.part.scale = scales[i % 3];
+        made.part.along = i % 4 == 0 ? 0 : (double)random_float();
+        check_rounding(&made);
+        free_rounding(&made);
+    }
+}
+
+static void test_halves_of_queries_round_to_even(void **state) {
+    query_rounding made = new_rounding(64, true);
+    const int8_t *integers = made.integers.data;
+    double *query = made.query.data;
+    (void)state;
+    query[0] = 127;
+    for (int j = 1; j < 64; j++)
+        query[j] = (j % 2 == 0 ? 1 : -1) * (j + 0.5);
+    check_rounding(&made);
+    for (size_t j = 1; j < 64; j++)
+        assert_int_equal(integers[npv_code_position(j, 32)], (j % 2 == 0 ? 1 : -1) * (int)((j + 1) / 2 * 2));
+    free_rounding(&made);
+}
+
+/* A query along the direction leaves nothing but what rounding made: it is not worth integers. */
+static void test_what_is_hardly_there_is_not_rounded(void **state) {
+    static const double sizes[] = {0, 0x1p-61, 0x1p-400};
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        query_rounding made = new_rounding(100, true);
+        for (size_t j = 0; j < made.dimensions; j++)
+            ((double *)made.query.data)[j] = sizes[i];
+        check_rounding(&made);
+        for (size_t j = 0; j < 2 * NPV_PLANE_BYTES(100); j++)
+            assert_int_equal(((int8_t *)made.integers.data)[j], 0);
+        free_rounding(&made);
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------ Integer dots -- */
@@ -697,6 +813,9 @@ int main(void) {
         cmocka_unit_test(test_tables_are_complete_and_chosen_from_the_best),
         cmocka_unit_test(test_scores_are_the_definition),
         cmocka_unit_test(test_rows_are_measured_and_scaled_as_defined),
+        cmocka_unit_test(test_queries_are_rounded_as_defined),
+        cmocka_unit_test(test_halves_of_queries_round_to_even),
+        cmocka_unit_test(test_what_is_hardly_there_is_not_rounded),
         cmocka_unit_test(test_integer_dots_are_the_definition),
         cmocka_unit_test(test_integer_dots_hold_the_largest_sums),
         cmocka_unit_test(test_bounds_are_the_definition),

@@ -84,6 +84,8 @@ TARGET static inline void store_bytes_i32x8(uint8_t *to, vector_i32x8 x) {
 
 #include "encode_template.h"
 
+#include "query_template.h"
+
 /* A narrow sum is int16 lanes. A step adds four products to a lane, 127 * 15 * 4 = 7,620: four steps fit 32,767. */
 #define CODES_STEP 32
 #define NARROW_STEPS 4
@@ -186,6 +188,7 @@ const npv_kernels npv_kernels_avx2 = {
     .square_row = npv_avx2_square_row,
     .scale_row = npv_avx2_scale_row,
     .encode_row = npv_avx2_encode_row,
+    .round_query = npv_avx2_round_query,
     .dot_nibbles = code_dot_nibbles,
     .dot_nibbles_tile = code_dot_nibbles_tile,
     .bound_rows = npv_avx2_bound_rows,

@@ -115,6 +115,7 @@ const npv_kernels npv_kernels_avx512 = {
     .square_row = npv_avx2_square_row,
     .scale_row = npv_avx2_scale_row,
     .encode_row = npv_avx2_encode_row,
+    .round_query = npv_avx2_round_query,
     .dot_nibbles = code_dot_nibbles,
     .dot_nibbles_tile = code_dot_nibbles_tile,
     .bound_rows = npv_avx512_bound_rows,

@@ -77,6 +77,30 @@ static inline size_t npv_code_position(size_t dimension, size_t plane_bytes) {
     return dimension / 64 * 32 + dimension % 32 + (dimension % 64 < 32 ? 0 : plane_bytes);
 }
 
+/* What of a query is coded: g = scale * query - along * direction. `scale` is a power of two. */
+typedef struct npv_query_part {
+    const double *query; /* both NPV_PADDED(dimensions), zeros behind the last */
+    const double *direction;
+    double scale;
+    double along;
+} npv_query_part;
+
+typedef struct npv_rounded_query {
+    double step;      /* of one integer */
+    double length;    /* |g| */
+    double error;     /* |g - step * integers| */
+    double sum;       /* of the integers */
+    double magnitude; /* sum of their absolute values */
+} npv_rounded_query;
+
+/*
+ * Rounds g to integers, halves to the even neighbour, with step = max|g[j]| / 127; all are 0 where the largest is below
+ * NPV_LEAST_ROUNDED. In float64 and never fused: dimension j goes to lane j mod 4 of a sum, and the lanes are added as
+ * (0 + 2) + (1 + 3). 2 x NPV_PLANE_BYTES(dimensions) integers.
+ */
+#define NPV_LEAST_ROUNDED 0x1p-60
+typedef npv_rounded_query npv_round_query(const npv_query_part *part, size_t dimensions, int8_t *integers);
+
 /* dots[i] = sum of query[j] * nibble of dimension j of row i of a plane. At most 127 * 15 * 65,536 < 2^31. */
 #define NPV_SHORT_PLANE_BYTES 256 /* of rows so short that kernels take several together for one query too */
 typedef void npv_dot_nibbles(const int8_t *query, const uint8_t *plane, size_t plane_bytes, size_t count,
@@ -141,6 +165,7 @@ typedef struct npv_kernels {
     npv_square_row *square_row;
     npv_scale_row *scale_row;
     npv_encode_row *encode_row;
+    npv_round_query *round_query;
     npv_dot_nibbles *dot_nibbles;
     npv_dot_nibbles_tile *dot_nibbles_tile;
     npv_bound_rows *bound_rows;

@@ -99,6 +99,8 @@ static inline void store_bytes_i32x8(uint8_t *to, vector_i32x8 x) {
 
 #include "encode_template.h"
 
+#include "query_template.h"
+
 typedef vector_f32x8 bounds_f32;
 typedef vector_i32x8 bounds_i32;
 
@@ -179,6 +181,7 @@ const npv_kernels npv_kernels_neon = {
     .square_row = npv_neon_square_row,
     .scale_row = npv_neon_scale_row,
     .encode_row = npv_neon_encode_row,
+    .round_query = npv_neon_round_query,
     .dot_nibbles = code_dot_nibbles,
     .dot_nibbles_tile = code_dot_nibbles_tile,
     .bound_rows = npv_neon_bound_rows,

@@ -42,6 +42,7 @@ const npv_kernels npv_kernels_neon_dot = {
     .square_row = npv_neon_square_row,
     .scale_row = npv_neon_scale_row,
     .encode_row = npv_neon_encode_row,
+    .round_query = npv_neon_round_query,
     .dot_nibbles = code_dot_nibbles,
     .dot_nibbles_tile = code_dot_nibbles_tile,
     .bound_rows = npv_neon_bound_rows,

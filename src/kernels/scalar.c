@@ -99,6 +99,37 @@ static void encode_row(const float *direction, float along, const float *x, size
     npv_code_undo(header, dimensions, high, low);
 }
 
+static double part_at(const npv_query_part *part, size_t j) {
+    return part->query[j] * part->scale - part->along * part->direction[j];
+}
+
+static double add_f64(const double *lanes_f64x4) {
+    return (lanes_f64x4[0] + lanes_f64x4[2]) + (lanes_f64x4[1] + lanes_f64x4[3]);
+}
+
+static npv_rounded_query round_query(const npv_query_part *part, size_t dimensions, int8_t *integers) {
+    const size_t plane_bytes = NPV_PLANE_BYTES(dimensions);
+    double largest = 0;
+    double squares_f64x4[4] = {0}, errors_f64x4[4] = {0}, sum_f64x4[4] = {0}, magnitude_f64x4[4] = {0};
+    for (size_t j = 0; j < dimensions; j++)
+        largest = fabs(part_at(part, j)) > largest ? fabs(part_at(part, j)) : largest;
+    const double step = largest / 127;
+    const double steps = largest >= NPV_LEAST_ROUNDED ? 127 / largest : 0;
+    memset(integers, 0, 2 * plane_bytes);
+    for (size_t j = 0; j < dimensions; j++) {
+        const double g = part_at(part, j);
+        const double integer = rint(g * steps);
+        const double error = g - integer * step;
+        integers[npv_code_position(j, plane_bytes)] = (int8_t)integer;
+        squares_f64x4[j % 4] += g * g;
+        errors_f64x4[j % 4] += error * error;
+        sum_f64x4[j % 4] += integer;
+        magnitude_f64x4[j % 4] += fabs(integer);
+    }
+    return (npv_rounded_query){step, sqrt(add_f64(squares_f64x4)), sqrt(add_f64(errors_f64x4)), add_f64(sum_f64x4),
+                               add_f64(magnitude_f64x4)};
+}
+
 static void dot_nibbles(const int8_t *query, const uint8_t *plane, size_t plane_bytes, size_t count, int32_t *dots) {
     for (size_t i = 0; i < count; i++) {
         const uint8_t *row = plane + i * plane_bytes;
@@ -150,6 +181,7 @@ const npv_kernels npv_kernels_scalar = {
     .square_row = square_row,
     .scale_row = scale_row,
     .encode_row = encode_row,
+    .round_query = round_query,
     .dot_nibbles = dot_nibbles,
     .dot_nibbles_tile = dot_nibbles_tile,
     .bound_rows = bound_rows,

@@ -15,6 +15,7 @@ npv_score_rows npv_avx2_dot, npv_avx2_squared_distance;
 npv_square_row npv_avx2_square_row;
 npv_scale_row npv_avx2_scale_row;
 npv_encode_row npv_avx2_encode_row;
+npv_round_query npv_avx2_round_query;
 npv_bound_rows npv_avx2_bound_rows, npv_avx512_bound_rows;
 npv_rows_in_range npv_avx2_rows_in_range, npv_avx512_rows_in_range;
 
@@ -31,6 +32,7 @@ npv_score_rows npv_neon_dot, npv_neon_squared_distance;
 npv_square_row npv_neon_square_row;
 npv_scale_row npv_neon_scale_row;
 npv_encode_row npv_neon_encode_row;
+npv_round_query npv_neon_round_query;
 npv_bound_rows npv_neon_bound_rows;
 npv_rows_in_range npv_neon_rows_in_range;
 #endif
