@@ -284,7 +284,7 @@ static bool worth_sharing_rows(const cascade_job *job, const cascade_query *quer
     const npv_request *request = job->request;
     const size_t row_bytes =
         request->dimensions * sizeof(float) * PICKED_OUT + (request->file != NULL ? READ_BYTES : 0);
-    return job->query_count == 1 && !query->shared && npv_worth_sharing(request, count * row_bytes);
+    return job->query_count == 1 && !query->shared && npv_workers_worth(request->workers, count * row_bytes);
 }
 
 /* Scores `count` rows, best bound first, until no more of them can be hits. Returns how many. */
@@ -627,7 +627,7 @@ static void divide_into_parts(cascade_job *job) {
     const npv_request *request = job->request;
     const size_t block_bytes = NPV_PLANE_BYTES(request->dimensions) * NPV_BLOCK_ROWS * (job->blocks.bits == 4 ? 1 : 2);
     job->part_blocks = PART_BYTES / block_bytes > 0 ? PART_BYTES / block_bytes : 1;
-    job->alone = !npv_worth_sharing(request, job->blocks.count * block_bytes * request->query_count);
+    job->alone = !npv_workers_worth(request->workers, job->blocks.count * block_bytes * request->query_count);
 }
 
 static void set_up_group(cascade_job *job, cascade_memory *memory, size_t done, size_t count, npv_topk *tops,

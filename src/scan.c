@@ -74,7 +74,7 @@ static void scan_part(void *context, size_t part, unsigned worker) {
 
 static size_t rows_in_a_part(const npv_request *request) {
     const size_t row_bytes = request->dimensions * sizeof(float) * request->query_count;
-    if (!npv_worth_sharing(request, (size_t)request->eligible_count * row_bytes))
+    if (!npv_workers_worth(request->workers, (size_t)request->eligible_count * row_bytes))
         return (size_t)request->rows;
     const size_t rows = PART_BYTES / row_bytes / NPV_BLOCK_ROWS * NPV_BLOCK_ROWS;
     return rows > 0 ? rows : NPV_BLOCK_ROWS;

@@ -36,16 +36,6 @@ typedef struct npv_request {
 void npv_score_keys(const npv_request *request, const double *query, const float *vectors, uint64_t first, size_t count,
                     double *keys);
 
-/*
- * Is work that reads so many bytes worth sharing out? What the other threads take over must be more than what could be
- * read while they wake up: 50 microseconds on a small virtual machine, at 60 GB/s from cache. If they are awake, it
- * takes them one microsecond, a third of which is the caller's.
- */
-static inline bool npv_worth_sharing(const npv_request *request, size_t bytes) {
-    const size_t least = npv_workers_awake(request->workers) ? (size_t)64 << 10 : (size_t)3 << 20;
-    return bytes - bytes / request->threads > least;
-}
-
 /* One run of neighbouring eligible rows after another within the block of `first`; false at its end. */
 typedef struct npv_run {
     uint64_t first;

@@ -80,7 +80,7 @@ static npv_status evaluate(npv_store *store, const npv_filter *filter, uint64_t 
     npv_status status = filter_columns(store, filter, &columns, error);
     if (status != NPV_OK)
         return status;
-    status = npv_filter_evaluate(filter, store->kernels, columns, store->rows, bits, error);
+    status = npv_filter_evaluate(filter, store->kernels, store->workers, columns, store->rows, bits, error);
     release_columns(store, filter, columns);
     return status;
 }

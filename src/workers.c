@@ -236,6 +236,11 @@ bool npv_workers_awake(npv_workers *workers) {
     return nanoseconds() - atomic_load(&workers->last) < LOOK_OUT_NS;
 }
 
+bool npv_workers_worth(npv_workers *workers, size_t bytes) {
+    const size_t least = npv_workers_awake(workers) ? (size_t)64 << 10 : (size_t)3 << 20;
+    return bytes - bytes / (workers->wanted + 1) > least;
+}
+
 void npv_workers_free(npv_workers *workers) {
     if (workers == NULL)
         return;

@@ -102,9 +102,13 @@ static void table_look(table *t) {
         assert_int_equal(npv_column_extend(t->column[i], &source, json_array_size(t->json), NULL), NPV_OK);
 }
 
+/* The calling thread and no other; made by main. */
+static npv_workers *alone;
+
 static npv_status evaluate(const table *t, const npv_filter_node *root, size_t rows, uint64_t *bits, npv_error *error) {
     const npv_filter filter = {.root = (npv_filter_node *)root};
-    return npv_filter_evaluate(&filter, npv_kernels_chosen(), (const npv_column *const *)t->column, rows, bits, error);
+    const npv_column *const *columns = (const npv_column *const *)t->column;
+    return npv_filter_evaluate(&filter, npv_kernels_chosen(), alone, columns, rows, bits, error);
 }
 
 /* The library finds the rows that the evaluator finds, of the first `rows`; returns how many. */
@@ -684,5 +688,8 @@ int main(void) {
         cmocka_unit_test(trees_may_be_as_deep_as_they_are_allowed_to_be),
         cmocka_unit_test(every_failing_allocation_is_an_error),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    alone = npv_workers_new(1);
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    npv_workers_free(alone);
+    return failed;
 }

@@ -46,7 +46,9 @@ static void find(table *t, const char *text, const char *parameters, bool counte
     assert_true(filter->path_count <= 8);
     for (size_t i = 0; i < filter->path_count; i++)
         assert_int_equal(npv_columns_get(&t->columns, &source, &filter->paths[i], rows, &columns[i], NULL), NPV_OK);
-    assert_int_equal(npv_filter_evaluate(filter, npv_kernels_chosen(), columns, rows, bits, NULL), NPV_OK);
+    npv_workers *const alone = npv_workers_new(1);
+    assert_int_equal(npv_filter_evaluate(filter, npv_kernels_chosen(), alone, columns, rows, bits, NULL), NPV_OK);
+    npv_workers_free(alone);
     npv_filter_free(filter);
     int length = sprintf(found, "=> rows");
     for (uint64_t row = 0; row < rows; row++) {

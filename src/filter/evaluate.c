@@ -13,6 +13,7 @@
  */
 typedef struct evaluation {
     const npv_kernels *kernels;
+    npv_workers *workers;
     const npv_column *const *columns;
     size_t rows;
     size_t words; /* that `rows` bits take */
@@ -28,10 +29,10 @@ static bool is_empty(const uint64_t *bits, size_t words) {
 
 /* ----------------------------------------------------------------------------------------------------- One field -- */
 
-static void keep_members(const evaluation *run, const unsigned char *member, const uint32_t *codes, uint64_t *bits) {
-    for (size_t word = 0; word < run->words; word++) {
+static void keep_members(const unsigned char *member, const uint32_t *codes, size_t rows, uint64_t *bits) {
+    for (size_t word = 0; word < npv_bits_words(rows); word++) {
         const size_t first = word * 64;
-        const size_t count = run->rows - first < 64 ? run->rows - first : 64;
+        const size_t count = rows - first < 64 ? rows - first : 64;
         uint64_t in = 0;
         if (bits[word] == 0)
             continue;
@@ -39,6 +40,40 @@ static void keep_members(const evaluation *run, const unsigned char *member, con
             in |= (uint64_t)member[codes[first + i]] << i;
         bits[word] &= in;
     }
+}
+
+/* Rows that a thread looks at, whole words: 64 KiB of codes. */
+#define PART_ROWS ((size_t)16384)
+
+/* The rows of a column whose codes are in a set. */
+typedef struct set_job {
+    const evaluation *run;
+    const npv_code_set *set;
+    const uint32_t *codes;
+    uint64_t *bits;
+} set_job;
+
+static void keep_part(void *context, size_t part, unsigned worker) {
+    const set_job *job = context;
+    const size_t first = part * PART_ROWS;
+    const size_t count = job->run->rows - first < PART_ROWS ? job->run->rows - first : PART_ROWS;
+    (void)worker;
+    if (job->set->listed == 0)
+        keep_members(job->set->member, job->codes + first, count, job->bits + first / 64);
+    else
+        job->run->kernels->rows_in_range(&job->set->range, job->codes + first, count, job->bits + first / 64);
+}
+
+static void keep_set(const evaluation *run, const npv_code_set *set, const uint32_t *codes, uint64_t *bits) {
+    const size_t parts = (run->rows + PART_ROWS - 1) / PART_ROWS;
+    set_job job = {run, set, codes, bits};
+    if (npv_workers_worth(run->workers, run->rows * sizeof *codes)) {
+        npv_workers_run(run->workers, parts, keep_part, &job);
+        return;
+    }
+    for (size_t part = 0; part < parts;
+         part++) /* not as a job: the search that follows would pass for one soon after */
+        keep_part(&job, part, 0);
 }
 
 /* Which of the rows in the column's tail are to be kept: `kept` has a byte for each of them. */
@@ -60,7 +95,7 @@ static npv_status keep_in_range(const evaluation *run, const npv_code_set *set, 
             return npv_fail_memory(run->error, "a filter's rows", column->tail_count);
         look_at_tail(run, set, column, bits, kept);
     }
-    run->kernels->rows_in_range(&set->range, column->codes, run->rows, bits);
+    keep_set(run, set, column->codes, bits);
     for (size_t i = 0; kept != NULL && i < column->tail_count; i++)
         if (kept[i] != 0)
             npv_bit_set(bits, column->tail_rows[i]);
@@ -91,7 +126,7 @@ static npv_status keep_condition(const evaluation *run, const npv_filter_node *c
     if (status != NPV_OK)
         return status;
     if (set.listed == 0)
-        keep_members(run, set.member, view.codes, bits);
+        keep_set(run, &set, view.codes, bits);
     else
         status = keep_in_range(run, &set, &view, bits);
     npv_code_set_free(&set);
@@ -143,9 +178,9 @@ static npv_status keep(const evaluation *run, const npv_filter_node *node, bool 
     }
 }
 
-npv_status npv_filter_evaluate(const npv_filter *filter, const npv_kernels *kernels, const npv_column *const *columns,
-                               uint64_t rows, uint64_t *bits, npv_error *error) {
-    const evaluation run = {kernels, columns, rows, npv_bits_words(rows), error};
+npv_status npv_filter_evaluate(const npv_filter *filter, const npv_kernels *kernels, npv_workers *workers,
+                               const npv_column *const *columns, uint64_t rows, uint64_t *bits, npv_error *error) {
+    const evaluation run = {kernels, workers, columns, rows, npv_bits_words(rows), error};
     if (rows == 0)
         return NPV_OK;
     memset(bits, 0, run.words * sizeof *bits);

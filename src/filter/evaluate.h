@@ -3,6 +3,7 @@
 #define NPV_EVALUATE_H
 
 #include "../kernels/kernels.h"
+#include "../workers.h"
 #include "filter.h"
 
 /*
@@ -11,9 +12,9 @@
  *
  * NOT goes down to the conditions on fields (De Morgan's laws hold in three-valued logic), so that one bit a row does:
  * a condition is then a set of codes, those for which it is true, or, negated, those for which it is false and not
- * NULL.
+ * NULL. Rows are shared among the workers where that is worth it.
  */
-npv_status npv_filter_evaluate(const npv_filter *filter, const npv_kernels *kernels, const npv_column *const *columns,
-                               uint64_t rows, uint64_t *bits, npv_error *error);
+npv_status npv_filter_evaluate(const npv_filter *filter, const npv_kernels *kernels, npv_workers *workers,
+                               const npv_column *const *columns, uint64_t rows, uint64_t *bits, npv_error *error);
 
 #endif
