@@ -47,20 +47,23 @@ BOUNDS_INLINE bounds_f32 bounds_compute(const npv_bound_terms *terms, const boun
     return (bounds_f32)(((bounds_i32)bound & finite) | (infinity & ~finite));
 }
 
-TARGET float KERNEL(bound_rows)(const npv_bound_terms *terms, const npv_code_columns *columns, const int32_t *dots,
-                                size_t count, float *bounds) {
+TARGET float KERNEL(bound_rows)(const npv_bound_terms *given_terms, const npv_code_columns *given_columns,
+                                const int32_t *dots, size_t count, float *bounds) {
+    /* Copies stay in registers: `bounds` might be in the place of the originals. */
+    const npv_bound_terms terms = *given_terms;
+    const npv_code_columns columns = *given_columns;
     bounds_f32 largest = (bounds_f32){0} - HUGE_VALF;
     size_t i = 0;
     for (; i + BOUNDS_LANES <= count; i += BOUNDS_LANES) {
-        const bounds_rows rows = bounds_load(columns, dots, i, BOUNDS_LANES);
-        const bounds_f32 bound = bounds_compute(terms, &rows);
+        const bounds_rows rows = bounds_load(&columns, dots, i, BOUNDS_LANES);
+        const bounds_f32 bound = bounds_compute(&terms, &rows);
         memcpy(bounds + i, &bound, sizeof bound);
         largest = larger_bounds(largest, bound);
     }
     float most = largest_bound(largest);
     if (i < count) {
-        const bounds_rows rows = bounds_load(columns, dots, i, count - i);
-        const bounds_f32 bound = bounds_compute(terms, &rows);
+        const bounds_rows rows = bounds_load(&columns, dots, i, count - i);
+        const bounds_f32 bound = bounds_compute(&terms, &rows);
         memcpy(bounds + i, &bound, (count - i) * sizeof(float));
         for (size_t lane = 0; lane < count - i; lane++)
             most = bound[lane] > most ? bound[lane] : most;
