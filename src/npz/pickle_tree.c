@@ -3,18 +3,24 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "../error.h"
 #include "../meta/decimal.h"
 #include "../meta/utf8.h"
 
-#define BLOCK_SIZE ((size_t)64 << 10)
+/*
+ * Each block of memory is twice as large as the one before, up to what huge pages are worth asking for: a fifth of the
+ * time that reading 100,000 documents takes went into pages of 4 KiB.
+ */
+#define FIRST_BLOCK ((size_t)64 << 10)
+#define LARGEST_BLOCK ((size_t)4 << 20)
+#define HUGE_PAGE ((size_t)2 << 20)
 
 /* Memory of the tree: nodes, runs and decoded text stand where they were made until all are freed. */
 struct npv_node_block {
     struct npv_node_block *next;
-    size_t used, size;
-    max_align_t memory[];
+    size_t used, size; /* of all of it, this head included */
 };
 
 typedef struct node_list {
@@ -63,20 +69,35 @@ static bool out_of_memory(parser *p, size_t bytes) {
 
 /* ------------------------------------------------------------------------------------------ Memory and the stack -- */
 
+static struct npv_node_block *new_block(struct npv_node_block *before, size_t least) {
+    const size_t next = before == NULL                     ? FIRST_BLOCK
+                        : before->size < LARGEST_BLOCK / 2 ? 2 * before->size
+                                                           : LARGEST_BLOCK;
+    const size_t size = next > least ? next : least;
+    const bool huge = size == LARGEST_BLOCK;
+    struct npv_node_block *block = huge ? aligned_alloc(HUGE_PAGE, size) : malloc(size);
+    if (block == NULL)
+        return NULL;
+#ifdef MADV_HUGEPAGE
+    if (huge)
+        (void)madvise(block, size, MADV_HUGEPAGE);
+#endif
+    *block = (struct npv_node_block){before, sizeof *block, size};
+    return block;
+}
+
 static void *allocate(parser *p, size_t size) {
     const size_t rounded = (size + 7) / 8 * 8;
     struct npv_node_block *block = p->tree->blocks;
     if (block == NULL || rounded > block->size - block->used) {
-        const size_t room = rounded > BLOCK_SIZE ? rounded : BLOCK_SIZE;
-        block = malloc(sizeof *block + room);
+        block = new_block(block, sizeof *block + rounded);
         if (block == NULL) {
-            out_of_memory(p, sizeof *block + room);
+            out_of_memory(p, sizeof *block + rounded);
             return NULL;
         }
-        *block = (struct npv_node_block){p->tree->blocks, 0, room};
         p->tree->blocks = block;
     }
-    void *const place = (unsigned char *)block->memory + block->used;
+    void *const place = (unsigned char *)block + block->used;
     block->used += rounded;
     return place;
 }
