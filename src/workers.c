@@ -103,9 +103,9 @@ static void take_parts(npv_workers *workers, npv_task *task, void *context, unsi
  * Under `lock`: the call after `seen`, or after one that came meanwhile. *avoided is the processor that the thread does
  * not run on, because the caller does, or -1.
  *
- * In a virtual machine Linux takes idle processors for busy ones and wakes a helper up on the caller's own. It takes
- * milliseconds to notice, in which no search is shared: 10,000 x 384 behind another library's searches took 62 instead
- * of 43 microseconds.
+ * Linux was seen to wake a helper up on the caller's own processor while another was idle (in a virtual machine, where
+ * halted processors may not pass for idle ones), and to take milliseconds to move it, in which no search is shared:
+ * 10,000 x 384 behind another library's searches took 60 instead of 45 microseconds.
  */
 static unsigned wait_for_call(npv_workers *workers, unsigned seen, int *avoided) {
     pthread_mutex_unlock(&workers->lock);

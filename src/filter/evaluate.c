@@ -71,8 +71,8 @@ static void keep_set(const evaluation *run, const npv_code_set *set, const uint3
         npv_workers_run(run->workers, parts, keep_part, &job);
         return;
     }
-    for (size_t part = 0; part < parts;
-         part++) /* not as a job: the search that follows would pass for one soon after */
+    /* Not as a job: the search that follows would pass for one that comes soon after another. */
+    for (size_t part = 0; part < parts; part++)
         keep_part(&job, part, 0);
 }
 
