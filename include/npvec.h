@@ -50,9 +50,9 @@
  *  - One store may be used by any number of threads at once. Calls that read (search, get, info, save) run side by
  *    side; calls that change it (add, upsert, set_documents, delete, clear, and save where rows were deleted) wait for
  *    them and run alone. npv_close must be the last call on a store.
- *  - A search uses the store's own worker threads (`threads`), which sleep between searches. After fork() the child
- *    may go on using the store: it starts workers of its own. It may not write to a file that its parent has open for
- *    writing (NPV_E_BUSY).
+ *  - A search uses the store's own worker threads (`threads`), which sleep between searches, on Linux away from the
+ *    last caller's processor; the caller's own threads run where they may. After fork() the child may go on using the
+ *    store: it starts workers of its own. It may not write to a file that its parent has open for writing (NPV_E_BUSY).
  *
  * Only what stands in this file is the interface of the library.
  */
