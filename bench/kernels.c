@@ -63,11 +63,13 @@ static void run_encode(const npv_kernels *kernels, const input *in) {
 }
 
 static void run_dot_nibbles(const npv_kernels *kernels, const input *in) {
-    kernels->dot_nibbles(in->queries, in->high, in->plane_bytes, in->count, in->dots);
+    const npv_plane_rows rows = {.plane = in->high, .plane_bytes = in->plane_bytes, .count = in->count};
+    kernels->dot_nibbles(in->queries, &rows, in->dots);
 }
 
 static void run_dot_nibbles_tile(const npv_kernels *kernels, const input *in) {
-    kernels->dot_nibbles_tile(in->queries, in->high, in->plane_bytes, in->count, in->dots);
+    const npv_plane_rows rows = {.plane = in->high, .plane_bytes = in->plane_bytes, .count = in->count};
+    kernels->dot_nibbles_tile(in->queries, &rows, in->dots);
 }
 
 static void run_bounds(const npv_kernels *kernels, const input *in) {

@@ -13,15 +13,6 @@
  */
 #define LISTED_SHARE 5
 
-/* Listed rows whose codes are asked for ahead of their turn. */
-#define ROWS_AHEAD 8
-
-/* Codes of listed rows that are brought together: one of the longest, many of others. */
-#define GATHERED_BYTES NPV_PLANE_BYTES(65536)
-
-/* Planes take a multiple of it. */
-#define CODE_STEP 32
-
 /*
  * The rows whose bits are set, in order. Returns how many; listed[that] may have been written, too. Where few rows are
  * eligible, a branch that asks a word for its next row is a guess, so two are noted of each and those there are count.
@@ -72,80 +63,48 @@ typedef struct tile {
     size_t queries;
 } tile;
 
-/* dots[query * rows.count + i] of neighbouring rows of a plane. */
-static void sum_rows(const npv_blocks *blocks, const tile *of, const uint8_t *plane, npv_run rows, int32_t *dots) {
+static void sum_nibbles(const npv_blocks *blocks, const tile *of, const npv_plane_rows *rows, int32_t *dots) {
     const npv_kernels *kernels = blocks->request->kernels;
-    const size_t plane_bytes = NPV_PLANE_BYTES(blocks->request->dimensions);
-    (of->queries == 1 ? kernels->dot_nibbles : kernels->dot_nibbles_tile)(of->coarse, plane + rows.first * plane_bytes,
-                                                                          plane_bytes, rows.count, dots);
+    (of->queries == 1 ? kernels->dot_nibbles : kernels->dot_nibbles_tile)(of->coarse, rows, dots);
 }
 
-/* Listed rows lie anywhere: asked for some steps ahead, they do not keep the kernels waiting. */
-NPV_PREFETCHES void ask_ahead(const npv_blocks *blocks, const npv_array *plane, uint64_t place) {
-    const size_t plane_bytes = NPV_PLANE_BYTES(blocks->request->dimensions);
-    if (place + ROWS_AHEAD >= blocks->rows)
-        return;
-    const uint64_t row = blocks->listed[place + ROWS_AHEAD];
-    npv_ask_for(npv_plane_row(plane, row, plane_bytes), plane_bytes);
-    const npv_code_block *headers = npv_codes_block(blocks->codes, row);
-    const size_t i = row % NPV_BLOCK_ROWS;
-    __builtin_prefetch(headers->along + i);
-    __builtin_prefetch(headers->step + i);
-    __builtin_prefetch((blocks->bits == 4 ? headers->error4 : headers->error8) + i);
-    __builtin_prefetch(headers->length + i);
-}
-
-/* In steps that compilers make of vectors: a call for so few bytes takes longer. */
-static void copy_code(uint8_t *to, const uint8_t *from, size_t plane_bytes) {
-    for (size_t i = 0; i < plane_bytes; i += CODE_STEP)
-        memcpy(to + i, from + i, CODE_STEP);
-}
-
-/* The same for listed rows, brought together so that kernels take several at once. */
-static void sum_gathered(const npv_blocks *blocks, const tile *of, const npv_array *plane, npv_run places,
-                         int32_t *dots) {
-    const size_t plane_bytes = NPV_PLANE_BYTES(blocks->request->dimensions);
-    const size_t lot = GATHERED_BYTES / plane_bytes;
-    _Alignas(NPV_CACHE_LINE) uint8_t codes[GATHERED_BYTES];
-    int32_t sums[NPV_TILE * NPV_BLOCK_ROWS];
-    for (size_t first = 0; first < places.count; first += lot) {
-        const npv_run some = {0, places.count - first < lot ? places.count - first : lot};
-        for (size_t i = 0; i < some.count; i++) {
-            ask_ahead(blocks, plane, places.first + first + i);
-            copy_code(codes + i * plane_bytes,
-                      npv_plane_row(plane, blocks->listed[places.first + first + i], plane_bytes), plane_bytes);
-        }
-        sum_rows(blocks, of, codes, some, sums);
-        for (size_t query = 0; query < of->queries; query++)
-            memcpy(dots + query * places.count + first, sums + query * some.count, some.count * sizeof *sums);
-    }
-}
-
-/* And one by one, which is better where a kernel has enough to do with one. */
-static void sum_picked_out(const npv_blocks *blocks, const tile *of, const npv_array *plane, npv_run places,
-                           int32_t *dots) {
-    for (size_t i = 0; i < places.count; i++) {
-        ask_ahead(blocks, plane, places.first + i);
-        sum_rows(blocks, of, plane->data, (npv_run){blocks->listed[places.first + i], 1}, &dots[i]);
-    }
-}
-
-/* The same for the rows at neighbouring places in the blocks. */
+/* dots[query * places.count + i] of the rows at neighbouring places in the blocks. */
 static void sum_places(const npv_blocks *blocks, const tile *of, const npv_array *plane, npv_run places,
                        int32_t *dots) {
+    const size_t plane_bytes = NPV_PLANE_BYTES(blocks->request->dimensions);
     if (blocks->listed == NULL)
-        sum_rows(blocks, of, plane->data, places, dots);
-    else if (of->queries == 1 && NPV_PLANE_BYTES(blocks->request->dimensions) > NPV_SHORT_PLANE_BYTES)
-        sum_picked_out(blocks, of, plane, places, dots);
+        sum_nibbles(blocks, of,
+                    &(npv_plane_rows){.plane = npv_plane_row(plane, places.first, plane_bytes),
+                                      .plane_bytes = plane_bytes,
+                                      .count = places.count},
+                    dots);
     else
-        sum_gathered(blocks, of, plane, places, dots);
+        sum_nibbles(blocks, of,
+                    &(npv_plane_rows){.plane = plane->data,
+                                      .plane_bytes = plane_bytes,
+                                      .listed = blocks->listed + places.first,
+                                      .count = places.count,
+                                      .behind = blocks->rows - places.first - places.count},
+                    dots);
 }
 
-/* The headers of rows that are picked out, brought together. */
+/* The headers of listed rows, brought together. */
 typedef struct gathered_headers {
     float along[NPV_BLOCK_ROWS], step[NPV_BLOCK_ROWS], error[NPV_BLOCK_ROWS], length[NPV_BLOCK_ROWS];
     double lengths[NPV_BLOCK_ROWS];
 } gathered_headers;
+
+NPV_PREFETCHES void ask_for_headers(const npv_blocks *blocks, npv_run places) {
+    for (size_t place = places.first; place < places.first + places.count; place++) {
+        const uint64_t row = blocks->listed[place];
+        const npv_code_block *headers = npv_codes_block(blocks->codes, row);
+        const size_t i = row % NPV_BLOCK_ROWS;
+        __builtin_prefetch(headers->along + i);
+        __builtin_prefetch(headers->step + i);
+        __builtin_prefetch((blocks->bits == 4 ? headers->error4 : headers->error8) + i);
+        __builtin_prefetch(headers->length + i);
+    }
+}
 
 static npv_headers gather_headers(const npv_blocks *blocks, int bits, const uint64_t *rows, size_t count,
                                   gathered_headers *room) {
@@ -167,6 +126,8 @@ static void bound_whole_block(const npv_blocks *blocks, npv_block_bounds *querie
     const tile of = {queries->bounder.coarse, count == 1 ? 1 : NPV_TILE};
     int32_t dots[NPV_TILE * NPV_BLOCK_ROWS];
     gathered_headers room;
+    if (blocks->listed != NULL)
+        ask_for_headers(blocks, block);
     sum_places(blocks, &of, &blocks->codes->high, block, dots);
     if (blocks->bits == 8) {
         int32_t low[NPV_TILE * NPV_BLOCK_ROWS];
@@ -209,11 +170,18 @@ void npv_blocks_bound(const npv_blocks *blocks, npv_block_bounds *queries, size_
 void npv_blocks_sharpen(const npv_blocks *blocks, const npv_block_bounds *query, const npv_bounded_row *rows,
                         size_t count) {
     const tile of = {query->bounder.coarse, 1};
+    uint64_t listed[NPV_BLOCK_ROWS];
+    int32_t dots[NPV_BLOCK_ROWS];
     for (size_t first = 0; first < count; first += NPV_BLOCK_ROWS) {
         const size_t some = count - first < NPV_BLOCK_ROWS ? count - first : NPV_BLOCK_ROWS;
-        int32_t dots[NPV_BLOCK_ROWS];
         for (size_t i = 0; i < some; i++)
-            sum_rows(blocks, &of, blocks->codes->low.data, (npv_run){rows[first + i].row, 1}, &dots[i]);
+            listed[i] = rows[first + i].row;
+        sum_nibbles(blocks, &of,
+                    &(npv_plane_rows){.plane = blocks->codes->low.data,
+                                      .plane_bytes = NPV_PLANE_BYTES(blocks->request->dimensions),
+                                      .listed = listed,
+                                      .count = some},
+                    dots);
         npv_sharpen_bounds(blocks->request, &query->bounder, blocks->codes, dots, some, rows + first);
     }
 }

@@ -43,8 +43,6 @@ void npv_blocks_bound(const npv_blocks *blocks, npv_block_bounds *queries, size_
 /* The rows of a block whose bounds are at least `least`, one bit a row. */
 static inline uint64_t npv_blocks_from(const npv_blocks *blocks, const npv_block_bounds *query, size_t number,
                                        float least) {
-    if (query->of_blocks[number] < least)
-        return 0;
     return npv_bounds_from(blocks->request->kernels, query->of_rows + number * NPV_BLOCK_ROWS, least);
 }
 

@@ -58,6 +58,18 @@
  */
 #define LOT_ROWS 128
 
+/*
+ * Blocks whose bounds are asked for ahead of their turn: they were written in a stream, for a whole group of queries, and
+ * are in no cache any more.
+ */
+#define BLOCKS_AHEAD 8
+
+/* A block with the rows that have bounds from some value on, one bit a row. */
+typedef struct near_block {
+    size_t number;
+    uint64_t rows;
+} near_block;
+
 /* What one query of a group holds. */
 typedef struct cascade_query {
     const double *prepared;
@@ -75,6 +87,8 @@ typedef struct cascade_query {
 /* What a thread needs to work on a query. */
 typedef struct thread_room {
     float *maxima;         /* among which the seeds' floor is sought */
+    near_block *near;      /* one a block at most */
+    size_t near_count;
     npv_bounded_row *rows; /* to be scored: seeds, then survivors */
     npv_candidate *likely; /* the k of them with the best bounds */
     unsigned char *vector; /* is read to here */
@@ -116,16 +130,17 @@ static npv_run all_blocks(const cascade_job *job) {
 }
 
 /*
- * While a part is bounded for a group, the next one is asked for, a slice with each tile: from memory the first tile to
- * read a part gets 10 GB/s of codes, and all others 27. To the second-level cache: in the first there is this part.
+ * While queries work on a part, the next one is asked for, a slice with each of `turns`: from memory the first tile to
+ * read a part gets 10 GB/s of codes, and all others 27. To the second-level cache: in the first there is this part. (All
+ * of it at once is no good: processors drop what they cannot take on.)
  */
-NPV_PREFETCHES void ask_for_next_part(const cascade_job *job, npv_run blocks, size_t query) {
+NPV_PREFETCHES void ask_for_next_part(const cascade_job *job, const npv_array *plane, npv_run blocks, size_t turn,
+                                      size_t turns) {
     const size_t block_bytes = NPV_BLOCK_ROWS * NPV_PLANE_BYTES(job->request->dimensions);
-    const size_t tiles = job->query_count / NPV_TILE;
-    const size_t slice = (blocks.count * block_bytes + tiles - 1) / tiles;
-    const uintptr_t next = (uintptr_t)job->blocks.codes->high.data + (blocks.first + blocks.count) * block_bytes;
-    for (size_t i = 0; i < slice; i += NPV_CACHE_LINE)
-        __builtin_prefetch((const void *)(next + query / NPV_TILE * slice + i), 0, 2);
+    const size_t slice = (blocks.count * block_bytes + turns - 1) / turns;
+    const uintptr_t next = (uintptr_t)plane->data + (blocks.first + blocks.count) * block_bytes;
+    for (size_t i = 0; i < slice && job->blocks.listed == NULL; i += NPV_CACHE_LINE)
+        __builtin_prefetch((const void *)(next + turn * slice + i), 0, 2);
 }
 
 static void bound_part(void *context, size_t part, unsigned worker) {
@@ -134,8 +149,8 @@ static void bound_part(void *context, size_t part, unsigned worker) {
     (void)worker;
     for (size_t query = 0; query < job->query_count;) {
         const size_t count = job->query_count - query < NPV_TILE ? job->query_count - query : NPV_TILE;
-        if (job->query_count > NPV_TILE && job->blocks.listed == NULL)
-            ask_for_next_part(job, blocks, query);
+        if (job->query_count > NPV_TILE)
+            ask_for_next_part(job, &job->blocks.codes->high, blocks, query / NPV_TILE, job->query_count / NPV_TILE);
         for (size_t i = 0; i < blocks.count; i++)
             npv_blocks_bound(&job->blocks, job->bounds + query, count, blocks.first + i);
         query += count;
@@ -247,12 +262,30 @@ NPV_PREFETCHES void ask_for_vector(const cascade_job *job, uint64_t row) {
         npv_ask_for(request->vectors + row * request->dimensions, request->dimensions * sizeof(float));
 }
 
-/* The rows of a block whose bounds are at least `least`; what their bounds are sharpened by is asked for. */
-static size_t pick_out(const cascade_job *job, const cascade_query *query, size_t number, float least,
-                       npv_bounded_row *rows) {
+/* Finds those of the blocks that have rows with bounds of at least `least`. Without a branch, which would be a guess. */
+static void find_near(const cascade_job *job, const cascade_query *query, npv_run blocks, float least,
+                      thread_room *room) {
+    const npv_block_bounds *bounds = query->bounds;
+    near_block *near = room->near;
     size_t count = 0;
-    for (uint64_t bits = npv_blocks_from(&job->blocks, query->bounds, number, least); bits != 0; bits &= bits - 1) {
-        const size_t place = number * NPV_BLOCK_ROWS + (unsigned)__builtin_ctzll(bits);
+    for (size_t number = blocks.first; number < blocks.first + blocks.count; number++) {
+        near[count].number = number;
+        count += bounds->of_blocks[number] >= least;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (i + BLOCKS_AHEAD < count)
+            npv_ask_for(bounds->of_rows + near[i + BLOCKS_AHEAD].number * NPV_BLOCK_ROWS,
+                        NPV_BLOCK_ROWS * sizeof *bounds->of_rows);
+        near[i].rows = npv_blocks_from(&job->blocks, bounds, near[i].number, least);
+    }
+    room->near_count = count;
+}
+
+/* The rows that were found in a block; what their bounds are sharpened by is asked for. */
+static size_t pick_out(const cascade_job *job, const cascade_query *query, near_block block, npv_bounded_row *rows) {
+    size_t count = 0;
+    for (uint64_t bits = block.rows; bits != 0; bits &= bits - 1) {
+        const size_t place = block.number * NPV_BLOCK_ROWS + (unsigned)__builtin_ctzll(bits);
         rows[count] = (npv_bounded_row){npv_blocks_row(&job->blocks, place), query->bounds->of_rows + place};
         if (!query->sharp)
             ask_for_low_nibbles(job, rows[count].row);
@@ -331,17 +364,17 @@ static size_t score_rows(const cascade_job *job, const cascade_query *query, con
 }
 
 /* The rows with the highest bounds: those from a floor on, the first blocks' if there are too many. */
-static size_t choose_seeds(const cascade_job *job, const cascade_query *query, const thread_room *room) {
+static size_t choose_seeds(const cascade_job *job, const cascade_query *query, thread_room *room) {
     const size_t wanted = seed_count(job->request);
-    const float floor = seed_floor(job, query, wanted, room->maxima);
     size_t count = 0;
-    for (size_t number = 0; count < 2 * wanted && number < job->blocks.count; number++)
-        count += pick_out(job, query, number, floor, room->rows + count);
+    find_near(job, query, all_blocks(job), seed_floor(job, query, wanted, room->maxima), room);
+    for (size_t i = 0; count < 2 * wanted && i < room->near_count; i++)
+        count += pick_out(job, query, room->near[i], room->rows + count);
     return count;
 }
 
 /* Leaves the seeds out of what comes after. */
-static size_t score_seeds(const cascade_job *job, cascade_query *query, const thread_room *room) {
+static size_t score_seeds(const cascade_job *job, cascade_query *query, thread_room *room) {
     const size_t count = choose_seeds(job, query, room);
     if (!query->sharp)
         npv_blocks_sharpen(&job->blocks, query->bounds, room->rows, count);
@@ -351,10 +384,12 @@ static size_t score_seeds(const cascade_job *job, cascade_query *query, const th
     return count;
 }
 
-static uint64_t count_survivors(const cascade_job *job, const cascade_query *query) {
+/* Finds the rows whose bounds reach the threshold. Returns how many. */
+static uint64_t find_survivors(const cascade_job *job, const cascade_query *query, npv_run blocks, thread_room *room) {
     uint64_t count = 0;
-    for (size_t number = 0; number < job->blocks.count; number++)
-        count += npv_word_count(npv_blocks_from(&job->blocks, query->bounds, number, query->threshold));
+    find_near(job, query, blocks, query->threshold, room);
+    for (size_t i = 0; i < room->near_count; i++)
+        count += npv_word_count(room->near[i].rows);
     return count;
 }
 
@@ -374,10 +409,11 @@ static bool worth_sharing(const cascade_job *job, uint64_t survivors) {
     return job->blocks.bits == 4 && survivors > job->blocks.rows / job->query_count;
 }
 
-static void seed(const cascade_job *job, cascade_query *query, const thread_room *room) {
+/* Step 2. What it finds for step 3 is in the room. */
+static void seed(const cascade_job *job, cascade_query *query, thread_room *room) {
     const size_t seeds = score_seeds(job, query, room);
     query->threshold = threshold_of(job, query, query->top);
-    query->survivors = count_survivors(job, query);
+    query->survivors = find_survivors(job, query, all_blocks(job), room);
     query->cost->survivors = seeds + query->survivors;
     query->cost->given_up = (double)query->cost->survivors > too_many_survivors(job->request);
     query->shared = !query->cost->given_up && worth_sharing(job, query->survivors);
@@ -394,8 +430,8 @@ typedef struct survivor_lot {
 } survivor_lot;
 
 /* Adds the survivors of a block. Is there room for another block's? */
-static bool fill(const cascade_job *job, const cascade_query *query, size_t number, survivor_lot *lot) {
-    lot->count += pick_out(job, query, number, query->threshold, lot->rows + lot->count);
+static bool fill(const cascade_job *job, const cascade_query *query, near_block block, survivor_lot *lot) {
+    lot->count += pick_out(job, query, block, lot->rows + lot->count);
     return lot->count <= LOT_ROWS - NPV_BLOCK_ROWS;
 }
 
@@ -414,15 +450,16 @@ static size_t keep_close(const cascade_job *job, const cascade_query *query, sur
     return count;
 }
 
-static uint64_t refine_blocks(const cascade_job *job, const cascade_query *query, npv_run blocks,
-                              const thread_room *room, npv_topk *top) {
+/* Step 3, of the survivors that are in the room. Returns how many rows were scored. */
+static uint64_t refine_near(const cascade_job *job, const cascade_query *query, const thread_room *room,
+                            npv_topk *top) {
     survivor_lot lot;
     size_t close = 0;
     uint64_t scored = 0;
     lot.count = 0;
-    for (size_t i = 0; i < blocks.count; i++) {
-        const bool last = i + 1 == blocks.count;
-        if (fill(job, query, blocks.first + i, &lot) && !last)
+    for (size_t i = 0; i < room->near_count; i++) {
+        const bool last = i + 1 == room->near_count;
+        if (fill(job, query, room->near[i], &lot) && !last)
             continue;
         close += keep_close(job, query, &lot, top, room->rows + close);
         if (close > job->room_rows - LOT_ROWS || last) {
@@ -433,19 +470,14 @@ static uint64_t refine_blocks(const cascade_job *job, const cascade_query *query
     return scored;
 }
 
-static void refine(void *context, size_t number, unsigned worker) {
-    const cascade_job *job = context;
-    const cascade_query *query = &job->queries[number];
-    query->cost->rows32 += refine_blocks(job, query, all_blocks(job), &job->rooms[worker], query->top);
-}
-
 /* The caller works on the query's own top, which knows the seeds; helpers have tops of their own. */
 static void refine_part(void *context, size_t part, unsigned worker) {
     const cascade_job *job = context;
     const cascade_query *query = job->queries;
     npv_topk *top = worker == 0 ? query->top : &job->helpers[worker - 1].top;
     uint64_t *scored = worker == 0 ? &query->cost->rows32 : &job->helpers[worker - 1].scored;
-    *scored += refine_blocks(job, query, blocks_of_part(job, part), &job->rooms[worker], top);
+    find_survivors(job, query, blocks_of_part(job, part), &job->rooms[worker]);
+    *scored += refine_near(job, query, &job->rooms[worker], top);
 }
 
 /* The only query of a group, by all threads. */
@@ -463,12 +495,16 @@ static void refine_together(cascade_job *job) {
 static void sharpen_part(void *context, size_t part, unsigned worker) {
     const cascade_job *job = context;
     const npv_run blocks = blocks_of_part(job, part);
-    (void)worker;
+    thread_room *room = &job->rooms[worker];
     for (size_t i = 0; i < job->query_count; i++) {
         survivor_lot lot;
         lot.count = 0;
-        for (size_t j = 0; job->queries[i].shared && j < blocks.count; j++)
-            if (!fill(job, &job->queries[i], blocks.first + j, &lot) || j + 1 == blocks.count) {
+        ask_for_next_part(job, &job->blocks.codes->low, blocks, i, job->query_count);
+        if (!job->queries[i].shared)
+            continue;
+        find_survivors(job, &job->queries[i], blocks, room);
+        for (size_t j = 0; j < room->near_count; j++)
+            if (!fill(job, &job->queries[i], room->near[j], &lot) || j + 1 == room->near_count) {
                 npv_blocks_sharpen(&job->blocks, &job->bounds[i], lot.rows, lot.count);
                 lot.count = 0;
             }
@@ -501,19 +537,22 @@ static void prepare_query(void *context, size_t number, unsigned worker) {
 static void finish_query(void *context, size_t number, unsigned worker) {
     const cascade_job *job = context;
     cascade_query *query = &job->queries[number];
-    seed(job, query, &job->rooms[worker]);
+    thread_room *room = &job->rooms[worker];
+    seed(job, query, room);
     if (query->cost->given_up)
         query->status = scan_plainly(job, query);
     else if (!query->shared)
-        refine(context, number, worker);
+        query->cost->rows32 += refine_near(job, query, room, query->top);
 }
 
 static void finish_shared_query(void *context, size_t number, unsigned worker) {
     const cascade_job *job = context;
-    if (!job->queries[number].shared)
+    cascade_query *query = &job->queries[number];
+    if (!query->shared)
         return;
-    job->queries[number].sharp = true;
-    refine(context, number, worker);
+    query->sharp = true;
+    find_survivors(job, query, all_blocks(job), &job->rooms[worker]);
+    query->cost->rows32 += refine_near(job, query, &job->rooms[worker], query->top);
 }
 
 static npv_status run_group(cascade_job *job, npv_error *error) {
@@ -553,6 +592,7 @@ typedef struct cascade_memory {
     npv_block_bounds *bounds;
     cascade_query *queries;
     float *maxima;
+    near_block *near;
     npv_bounded_row *rows;
     npv_candidate *likely;
     unsigned char *vectors;
@@ -568,6 +608,7 @@ static void free_memory(cascade_memory *memory) {
     free(memory->bounds);
     free(memory->queries);
     free(memory->maxima);
+    free(memory->near);
     free(memory->rows);
     free(memory->likely);
     free(memory->vectors);
@@ -599,20 +640,24 @@ static npv_status make_memory(cascade_memory *memory, const npv_request *request
     memory->bounds = calloc(group, sizeof *memory->bounds);
     memory->queries = calloc(group, sizeof *memory->queries);
     memory->maxima = malloc(threads * seed_groups * sizeof *memory->maxima);
+    memory->near = malloc(threads * blocks * sizeof *memory->near);
     memory->rows = malloc(threads * room_rows * sizeof *memory->rows);
     memory->likely = malloc(threads * request->k * sizeof *memory->likely);
     memory->vectors = malloc(threads * request->dimensions * sizeof(float));
     memory->rooms = calloc(threads, sizeof *memory->rooms);
     memory->helpers = calloc(threads, sizeof *memory->helpers);
     if (memory->coarse == NULL || memory->of_rows == NULL || memory->of_blocks == NULL || memory->candidates == NULL ||
-        memory->bounds == NULL || memory->queries == NULL || memory->maxima == NULL || memory->rows == NULL ||
-        memory->likely == NULL || memory->vectors == NULL || memory->rooms == NULL || memory->helpers == NULL)
+        memory->bounds == NULL || memory->queries == NULL || memory->maxima == NULL || memory->near == NULL ||
+        memory->rows == NULL ||        memory->likely == NULL || memory->vectors == NULL || memory->rooms == NULL || memory->helpers == NULL)
         return npv_fail_memory(error, "the bounds of a search",
                                group * blocks * (NPV_BLOCK_ROWS + 1) * sizeof *memory->of_rows);
     for (size_t i = 0; i < threads; i++)
         memory->rooms[i] =
-            (thread_room){memory->maxima + i * seed_groups, memory->rows + i * room_rows,
-                          memory->likely + i * request->k, memory->vectors + i * request->dimensions * sizeof(float)};
+            (thread_room){.maxima = memory->maxima + i * seed_groups,
+                          .near = memory->near + i * blocks,
+                          .rows = memory->rows + i * room_rows,
+                          .likely = memory->likely + i * request->k,
+                          .vector = memory->vectors + i * request->dimensions * sizeof(float)};
     for (size_t i = 0; i + 1 < threads; i++)
         memory->helpers[i].top = (npv_topk){memory->candidates + i * request->k, 0, request->k};
     return NPV_OK;

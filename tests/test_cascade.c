@@ -369,12 +369,17 @@ static void limits_on_keys_are_inclusive(void **state) {
 /* The bounds of a row: by its high nibbles, by its whole code, and the first made the second by the low ones. */
 enum { LEVELS = 3 };
 
+static int32_t dot_row(const world *of, const npv_bounder *bounder, const npv_array *plane, uint64_t row) {
+    const npv_plane_rows rows = {plane->data, NPV_PLANE_BYTES(of->dimensions), &row, 1, 0};
+    int32_t dot;
+    of->kernels->dot_nibbles(bounder->coarse, &rows, &dot);
+    return dot;
+}
+
 static void bound_row(const world *of, const npv_request *request, const npv_bounder *bounder, uint64_t row,
                       float bounds[LEVELS]) {
-    const size_t plane_bytes = NPV_PLANE_BYTES(of->dimensions);
-    int32_t high, low;
-    of->kernels->dot_nibbles(bounder->coarse, npv_plane_row(&of->codes.high, row, plane_bytes), plane_bytes, 1, &high);
-    of->kernels->dot_nibbles(bounder->coarse, npv_plane_row(&of->codes.low, row, plane_bytes), plane_bytes, 1, &low);
+    const int32_t high = dot_row(of, bounder, &of->codes.high, row);
+    const int32_t low = dot_row(of, bounder, &of->codes.low, row);
     const int32_t whole = 16 * high + low;
     const npv_headers headers4 = npv_headers_from(request, &of->codes, 4, row);
     const npv_headers headers8 = npv_headers_from(request, &of->codes, 8, row);
@@ -612,9 +617,7 @@ static void sharpened_bounds_are_rounded_up(void **state) {
     npv_bounder_prepare(&request, &of.codes, wide, &bounder);
     for (uint64_t row = 0; row < rows; row++) {
         float bounds[LEVELS];
-        int32_t low;
-        of.kernels->dot_nibbles(bounder.coarse, npv_plane_row(&of.codes.low, row, NPV_PLANE_BYTES(dimensions)),
-                                NPV_PLANE_BYTES(dimensions), 1, &low);
+        const int32_t low = dot_row(&of, &bounder, &of.codes.low, row);
         bound_row(&of, &request, &bounder, row, bounds);
         const long double nearer = ((long double)low - 7.5L * bounder.sum) * bounder.step;
         const long double errors =

@@ -321,12 +321,47 @@ static void check_equal(const char *what, const npv_kernels *table, size_t dimen
                      expected[i]);
 }
 
+/* More rows than kernels take at once. */
+enum { MOST_DOTS = 9 };
+
+/* All tables find the rows' dots: expected[query * expected_count + number of the row]. */
+static void check_tables(const int8_t *queries, const npv_plane_rows *rows, size_t dimensions, const int32_t *expected,
+                         size_t expected_count) {
+    int32_t wanted[NPV_TILE * MOST_DOTS];
+    for (size_t q = 0; q < NPV_TILE; q++)
+        for (size_t i = 0; i < rows->count; i++)
+            wanted[q * rows->count + i] = expected[q * expected_count + (rows->listed == NULL ? i : rows->listed[i])];
+    for (size_t i = 0; npv_kernels_runnable(i) != NULL; i++) {
+        const npv_kernels *table = npv_kernels_runnable(i);
+        int32_t dots[NPV_TILE * MOST_DOTS];
+        table->dot_nibbles_tile(queries, rows, dots);
+        check_equal("dot_nibbles_tile", table, dimensions, dots, wanted, NPV_TILE * rows->count);
+        for (size_t q = 0; q < NPV_TILE; q++) {
+            table->dot_nibbles(queries + q * 2 * rows->plane_bytes, rows, dots);
+            check_equal("dot_nibbles", table, dimensions, dots, wanted + q * rows->count, rows->count);
+        }
+    }
+}
+
+/* Lists of every length, in any order, with the same row more than once, and with more rows behind. */
+static void check_lists(const int8_t *queries, const npv_plane_rows *all, size_t dimensions, const int32_t *expected,
+                        bool at_end) {
+    for (size_t count = 0; count <= MOST_DOTS; count++) {
+        const size_t behind = (size_t)random_int(0, 12);
+        const fenced list = fence((count + behind) * sizeof(uint64_t), at_end);
+        for (size_t i = 0; i < count + behind; i++)
+            ((uint64_t *)list.data)[i] = random_bits() % all->count;
+        const npv_plane_rows rows = {all->plane, all->plane_bytes, list.data, count, behind};
+        check_tables(queries, &rows, dimensions, expected, all->count);
+        unfence(list);
+    }
+}
+
 static void check_dots(size_t dimensions, size_t count, filling how, bool at_end) {
-    enum { MOST = 9 }; /* kernels may take several rows at once */
     const size_t plane_bytes = NPV_PLANE_BYTES(dimensions);
     const fenced planes = fence(count * plane_bytes, at_end);
     const fenced queries = fence(NPV_TILE * 2 * plane_bytes, at_end);
-    int32_t expected[NPV_TILE * MOST];
+    int32_t expected[NPV_TILE * MOST_DOTS];
 
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < NPV_CODED_DIMENSIONS(dimensions); j++)
@@ -342,16 +377,10 @@ static void check_dots(size_t dimensions, size_t count, filling how, bool at_end
             assert_true(sum == expected[q * count + i]);
         }
     }
-    for (size_t i = 0; npv_kernels_runnable(i) != NULL; i++) {
-        const npv_kernels *table = npv_kernels_runnable(i);
-        int32_t dots[NPV_TILE * MOST];
-        table->dot_nibbles_tile(queries.data, planes.data, plane_bytes, count, dots);
-        check_equal("dot_nibbles_tile", table, dimensions, dots, expected, NPV_TILE * count);
-        for (size_t q = 0; q < NPV_TILE; q++) {
-            table->dot_nibbles((int8_t *)queries.data + q * 2 * plane_bytes, planes.data, plane_bytes, count, dots);
-            check_equal("dot_nibbles", table, dimensions, dots, expected + q * count, count);
-        }
-    }
+    const npv_plane_rows rows = {.plane = planes.data, .plane_bytes = plane_bytes, .count = count};
+    check_tables(queries.data, &rows, dimensions, expected, count);
+    if (count > 0)
+        check_lists(queries.data, &rows, dimensions, expected, at_end);
     unfence(planes);
     unfence(queries);
 }

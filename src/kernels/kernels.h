@@ -101,10 +101,21 @@ typedef struct npv_rounded_query {
 #define NPV_LEAST_ROUNDED 0x1p-60
 typedef npv_rounded_query npv_round_query(const npv_query_part *part, size_t dimensions, int8_t *integers);
 
-/* dots[i] = sum of query[j] * nibble of dimension j of row i of a plane. At most 127 * 15 * 65,536 < 2^31. */
-#define NPV_SHORT_PLANE_BYTES 256 /* of rows so short that kernels take several together for one query too */
-typedef void npv_dot_nibbles(const int8_t *query, const uint8_t *plane, size_t plane_bytes, size_t count,
-                             int32_t *dots);
+/* Rows of a plane: neighbours, or listed ones. */
+typedef struct npv_plane_rows {
+    const uint8_t *plane;
+    size_t plane_bytes;
+    const uint64_t *listed; /* their numbers; NULL: from the plane's first on */
+    size_t count;
+    size_t behind; /* rows that follow in the list, which will be wanted next */
+} npv_plane_rows;
+
+/*
+ * dots[i] = sum of query[j] * nibble of dimension j of row i. At most 127 * 15 * 65,536 < 2^31. Memory behind neighbours
+ * is asked for, and what is next in a list.
+ */
+#define NPV_SHORT_PLANE_BYTES 256 /* of rows so short that kernels take several neighbours together for one query too */
+typedef void npv_dot_nibbles(const int8_t *query, const npv_plane_rows *rows, int32_t *dots);
 
 /*
  * The same for NPV_TILE queries, one behind the other, at once: dots[query * count + i]. One load of codes serves all

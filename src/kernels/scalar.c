@@ -130,9 +130,10 @@ static npv_rounded_query round_query(const npv_query_part *part, size_t dimensio
                                add_f64(magnitude_f64x4)};
 }
 
-static void dot_nibbles(const int8_t *query, const uint8_t *plane, size_t plane_bytes, size_t count, int32_t *dots) {
-    for (size_t i = 0; i < count; i++) {
-        const uint8_t *row = plane + i * plane_bytes;
+static void dot_nibbles(const int8_t *query, const npv_plane_rows *rows, int32_t *dots) {
+    const size_t plane_bytes = rows->plane_bytes;
+    for (size_t i = 0; i < rows->count; i++) {
+        const uint8_t *row = rows->plane + (rows->listed == NULL ? i : rows->listed[i]) * plane_bytes;
         int32_t sum = 0;
         for (size_t j = 0; j < plane_bytes; j++)
             sum += query[j] * (row[j] & 15) + query[plane_bytes + j] * (row[j] >> 4);
@@ -140,10 +141,9 @@ static void dot_nibbles(const int8_t *query, const uint8_t *plane, size_t plane_
     }
 }
 
-static void dot_nibbles_tile(const int8_t *queries, const uint8_t *plane, size_t plane_bytes, size_t count,
-                             int32_t *dots) {
+static void dot_nibbles_tile(const int8_t *queries, const npv_plane_rows *rows, int32_t *dots) {
     for (size_t i = 0; i < NPV_TILE; i++)
-        dot_nibbles(queries + i * 2 * plane_bytes, plane, plane_bytes, count, dots + i * count);
+        dot_nibbles(queries + i * 2 * rows->plane_bytes, rows, dots + i * rows->count);
 }
 
 static float bound_rows(const npv_bound_terms *terms, const npv_code_columns *columns, const int32_t *dots,
