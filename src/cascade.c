@@ -64,6 +64,9 @@
  */
 #define BLOCKS_AHEAD 8
 
+/* Rows to be scored that are asked for ahead of their turn: processors drop what they cannot take on. */
+#define VECTORS_AHEAD 2
+
 /* A block with the rows that have bounds from some value on, one bit a row. */
 typedef struct near_block {
     size_t number;
@@ -332,8 +335,11 @@ static size_t score_in_order(const cascade_job *job, const cascade_query *query,
         for (; scored < count; scored++)
             offer(job, top, rows[scored].key, rows[scored].row);
     }
-    for (; scored < count && rows[scored].key >= (double)threshold_of(job, query, top); scored++)
+    for (; scored < count && rows[scored].key >= (double)threshold_of(job, query, top); scored++) {
+        if (scored + VECTORS_AHEAD < count)
+            ask_for_vector(job, rows[scored + VECTORS_AHEAD].row);
         offer(job, top, key_of(job, query, rows[scored].row, room), rows[scored].row);
+    }
     return scored;
 }
 
@@ -348,9 +354,9 @@ static size_t score_rows(const cascade_job *job, const cascade_query *query, con
         return 0;
     for (size_t i = 0; i < count; i++)
         npv_topk_offer(&likely, (npv_candidate){(double)*rows[i].bound, rows[i].row});
-    for (size_t i = 0; i < likely.count; i++)
-        ask_for_vector(job, likely.heap[i].row);
     npv_topk_sort(&likely);
+    for (size_t i = 0; i < likely.count && i < VECTORS_AHEAD; i++)
+        ask_for_vector(job, likely.heap[i].row);
     const npv_candidate last = likely.heap[likely.count - 1];
     size_t scored = score_in_order(job, query, likely.heap, likely.count, room, top);
     for (size_t i = 0; i < count && scored >= likely.count; i++) {

@@ -84,6 +84,9 @@ TARGET static inline void store_bytes_i32x8(uint8_t *to, vector_i32x8 x) {
 
 #include "encode_template.h"
 
+typedef vector_f64x4 query_f64;
+typedef vector_i64x4 query_i64;
+
 #include "query_template.h"
 
 /* A narrow sum is int16 lanes. A step adds four products to a lane, 127 * 15 * 4 = 7,620: four steps fit 32,767. */

@@ -79,6 +79,11 @@ TARGET static inline void wide_reduce4(wide_sum a, wide_sum b, wide_sum c, wide_
 
 #define KERNEL(name) npv_avx512_##name
 
+typedef vector_f64x8 query_f64;
+typedef vector_i64x8 query_i64;
+
+#include "query_template.h"
+
 typedef vector_f32x16 bounds_f32;
 typedef vector_i32x16 bounds_i32;
 
@@ -115,7 +120,7 @@ const npv_kernels npv_kernels_avx512 = {
     .square_row = npv_avx2_square_row,
     .scale_row = npv_avx2_scale_row,
     .encode_row = npv_avx2_encode_row,
-    .round_query = npv_avx2_round_query,
+    .round_query = npv_avx512_round_query,
     .dot_nibbles = code_dot_nibbles,
     .dot_nibbles_tile = code_dot_nibbles_tile,
     .bound_rows = npv_avx512_bound_rows,

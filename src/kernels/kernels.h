@@ -95,8 +95,8 @@ typedef struct npv_rounded_query {
 
 /*
  * Rounds g to integers, halves to the even neighbour, with step = max|g[j]| / 127; all are 0 where the largest is below
- * NPV_LEAST_ROUNDED. In float64 and never fused: dimension j goes to lane j mod 4 of a sum, and the lanes are added as
- * (0 + 2) + (1 + 3). 2 x NPV_PLANE_BYTES(dimensions) integers.
+ * NPV_LEAST_ROUNDED. In float64 and never fused: dimension j goes to lane j mod 8 of a sum, and the lanes are added
+ * pairwise, lane i += lane i + 4, then + 2, then + 1. 2 x NPV_PLANE_BYTES(dimensions) integers.
  */
 #define NPV_LEAST_ROUNDED 0x1p-60
 typedef npv_rounded_query npv_round_query(const npv_query_part *part, size_t dimensions, int8_t *integers);

@@ -99,6 +99,9 @@ static inline void store_bytes_i32x8(uint8_t *to, vector_i32x8 x) {
 
 #include "encode_template.h"
 
+typedef vector_f64x4 query_f64;
+typedef vector_i64x4 query_i64;
+
 #include "query_template.h"
 
 typedef vector_f32x8 bounds_f32;

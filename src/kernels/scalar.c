@@ -103,14 +103,17 @@ static double part_at(const npv_query_part *part, size_t j) {
     return part->query[j] * part->scale - part->along * part->direction[j];
 }
 
-static double add_f64(const double *lanes_f64x4) {
-    return (lanes_f64x4[0] + lanes_f64x4[2]) + (lanes_f64x4[1] + lanes_f64x4[3]);
+static double add_f64(double *sum_f64x8) {
+    for (size_t half = 4; half > 0; half /= 2)
+        for (size_t i = 0; i < half; i++)
+            sum_f64x8[i] += sum_f64x8[i + half];
+    return sum_f64x8[0];
 }
 
 static npv_rounded_query round_query(const npv_query_part *part, size_t dimensions, int8_t *integers) {
     const size_t plane_bytes = NPV_PLANE_BYTES(dimensions);
     double largest = 0;
-    double squares_f64x4[4] = {0}, errors_f64x4[4] = {0}, sum_f64x4[4] = {0}, magnitude_f64x4[4] = {0};
+    double squares_f64x8[8] = {0}, errors_f64x8[8] = {0}, sum_f64x8[8] = {0}, magnitude_f64x8[8] = {0};
     for (size_t j = 0; j < dimensions; j++)
         largest = fabs(part_at(part, j)) > largest ? fabs(part_at(part, j)) : largest;
     const double step = largest / 127;
@@ -121,13 +124,13 @@ static npv_rounded_query round_query(const npv_query_part *part, size_t dimensio
         const double integer = rint(g * steps);
         const double error = g - integer * step;
         integers[npv_code_position(j, plane_bytes)] = (int8_t)integer;
-        squares_f64x4[j % 4] += g * g;
-        errors_f64x4[j % 4] += error * error;
-        sum_f64x4[j % 4] += integer;
-        magnitude_f64x4[j % 4] += fabs(integer);
+        squares_f64x8[j % 8] += g * g;
+        errors_f64x8[j % 8] += error * error;
+        sum_f64x8[j % 8] += integer;
+        magnitude_f64x8[j % 8] += fabs(integer);
     }
-    return (npv_rounded_query){step, sqrt(add_f64(squares_f64x4)), sqrt(add_f64(errors_f64x4)), add_f64(sum_f64x4),
-                               add_f64(magnitude_f64x4)};
+    return (npv_rounded_query){step, sqrt(add_f64(squares_f64x8)), sqrt(add_f64(errors_f64x8)), add_f64(sum_f64x8),
+                               add_f64(magnitude_f64x8)};
 }
 
 static void dot_nibbles(const int8_t *query, const npv_plane_rows *rows, int32_t *dots) {

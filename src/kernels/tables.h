@@ -15,7 +15,7 @@ npv_score_rows npv_avx2_dot, npv_avx2_squared_distance;
 npv_square_row npv_avx2_square_row;
 npv_scale_row npv_avx2_scale_row;
 npv_encode_row npv_avx2_encode_row;
-npv_round_query npv_avx2_round_query;
+npv_round_query npv_avx2_round_query, npv_avx512_round_query;
 npv_bound_rows npv_avx2_bound_rows, npv_avx512_bound_rows;
 npv_rows_in_range npv_avx2_rows_in_range, npv_avx512_rows_in_range;
 

@@ -10,6 +10,8 @@ typedef double vector_f64x4 __attribute__((vector_size(32)));
 typedef int64_t vector_i64x4 __attribute__((vector_size(32)));
 typedef float vector_f32x16 __attribute__((vector_size(64)));
 typedef int32_t vector_i32x16 __attribute__((vector_size(64)));
+typedef double vector_f64x8 __attribute__((vector_size(64)));
+typedef int64_t vector_i64x8 __attribute__((vector_size(64)));
 
 #define VECTOR_LANES 8
 
