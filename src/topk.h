@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 typedef struct npv_candidate {
     double key;
@@ -64,16 +63,15 @@ static inline void npv_topk_offer(npv_topk *top, npv_candidate candidate) {
     }
 }
 
-static inline int npv_compare_candidates(const void *a, const void *b) {
-    const npv_candidate *first = a;
-    const npv_candidate *second = b;
-    return npv_better(*first, *second) ? -1 : 1; /* no two are equal: rows differ */
-}
-
-/* Leaves the candidates best first; no more offers after that. */
+/* Leaves the candidates best first; no more offers after that. O(k log k) */
 static inline void npv_topk_sort(npv_topk *top) {
-    if (top->count > 1)
-        qsort(top->heap, top->count, sizeof *top->heap, npv_compare_candidates);
+    npv_topk left = *top;
+    while (left.count > 1) {
+        const npv_candidate worst = left.heap[0];
+        left.heap[0] = left.heap[--left.count];
+        npv_topk_sift_down(&left);
+        left.heap[left.count] = worst;
+    }
 }
 
 #endif
