@@ -40,6 +40,9 @@
  */
 #define PART_BYTES ((size_t)64 << 10)
 
+/* And in a small store so many for each thread, for even shares. */
+#define LEAST_PARTS 4
+
 /* Groups of rows among which the seeds are sought, for each that is wanted: with four, one in eight shares a group. */
 #define SEED_GROUPS 4
 
@@ -84,7 +87,6 @@ typedef struct cascade_query {
     npv_topk *top;
     npv_cascade_cost *cost;
     npv_status status;
-    npv_error error;
 } cascade_query;
 
 /* What a thread needs to work on a query. */
@@ -524,7 +526,7 @@ static npv_status scan_plainly(const cascade_job *job, cascade_query *query) {
     request.query_count = 1;
     query->top->count = 0;
     query->cost->rows32 += request.eligible_count;
-    return npv_scan(&request, query->top, &query->error);
+    return npv_scan(&request, query->top, NULL);
 }
 
 /* ------------------------------------------------------------------------------------------------------- A group -- */
@@ -579,11 +581,8 @@ static npv_status run_group(cascade_job *job, npv_error *error) {
         npv_workers_run(workers, job->query_count, finish_shared_query, job);
     }
     for (size_t i = 0; i < job->query_count; i++)
-        if (job->queries[i].status != NPV_OK) {
-            if (error != NULL)
-                *error = job->queries[i].error;
-            return job->queries[i].status;
-        }
+        if (job->queries[i].status != NPV_OK) /* a plain scan fails for want of memory only */
+            return npv_fail_memory(error, "the candidates of a search", job->request->k * sizeof(npv_candidate));
     return NPV_OK;
 }
 
@@ -668,7 +667,9 @@ static size_t group_size(const npv_request *request, size_t blocks) {
 static void divide_into_parts(cascade_job *job) {
     const npv_request *request = job->request;
     const size_t block_bytes = NPV_PLANE_BYTES(request->dimensions) * NPV_BLOCK_ROWS * (job->blocks.bits == 4 ? 1 : 2);
-    job->part_blocks = PART_BYTES / block_bytes > 0 ? PART_BYTES / block_bytes : 1;
+    const size_t fair = job->blocks.count / (LEAST_PARTS * request->threads);
+    const size_t blocks = PART_BYTES / block_bytes < fair ? PART_BYTES / block_bytes : fair;
+    job->part_blocks = blocks > 0 ? blocks : 1;
     job->alone = !npv_workers_worth(request->workers, job->blocks.count * block_bytes * request->query_count);
 }
 
