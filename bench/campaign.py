@@ -34,7 +34,7 @@ class Options:
     queries: int
     batch: int
     turn: int
-    warm: int
+    warm: float  # seconds
     seconds: float
     starts: int
     hnsw_rows: int

@@ -57,7 +57,7 @@ def parse() -> argparse.Namespace:
     add("--threads", type=whole, default=machine.processors(), metavar="N", help="for all systems (the machine's)")
     add("--systems", nargs="+", metavar="NAME", help="only these, beside npvec and NumPy; --list names them")
     add("--turn", type=whole, default=25, metavar="N", help="timed searches of a system before the next one's turn (25)")
-    add("--warm", type=int, default=10, metavar="N", help="others before them; --turn 1 --warm 0: cold caches (10)")
+    add("--warm", type=float, default=50, metavar="MS", help="of others before them; --turn 1 --warm 0: cold caches (50)")
     add("--seconds", type=float, default=20, metavar="S", help="after these a slow system gets fewer queries (20)")
     add("--starts", type=int, default=3, metavar="N", help="cold processes for each system; 0: none (3)")
     add("--hnsw-rows", type=whole, default=100000, metavar="N", help="no HNSW above so many rows (100K)")
@@ -145,7 +145,7 @@ def measure(arguments: argparse.Namespace, chosen: list, missing: dict[str, str]
         queries=arguments.queries,
         batch=arguments.batch,
         turn=arguments.turn,
-        warm=arguments.warm,
+        warm=arguments.warm / 1000,
         seconds=arguments.seconds,
         starts=arguments.starts,
         hnsw_rows=arguments.hnsw_rows,

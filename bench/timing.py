@@ -19,7 +19,6 @@ QUIET_SLICE = 0.001
 LONGEST_WAIT = 0.25
 WARM_UP_SEARCHES = range(5, 41)
 WARM_UP_SECONDS = 3.0
-LONGEST_WARMING = 0.05
 
 
 @dataclass
@@ -69,12 +68,12 @@ def warm_up(contender: Contender) -> None:
             return
 
 
-def interleave(contenders: Sequence[Contender], turn: int, warm: int, budget: float, seed: int = 0) -> None:
+def interleave(contenders: Sequence[Contender], turn: int, warm: float, budget: float, seed: int = 0) -> None:
     """The first `turn` queries on every system in random order, then the next ones, and so on.
 
-    A system's turn begins with at most `warm` other queries, so that its rows are in the caches, its threads awake and
-    the traces of the system before it gone. Of these only the first is kept, in `firsts`. A system that has used
-    `budget` seconds stops after LEAST_SEARCHES timed searches.
+    A system's turn begins with `warm` seconds of other queries, so that its rows are in the caches, its threads awake,
+    the processors at their speed and the traces of the system before it gone. Of these only the first is kept, in
+    `firsts`. A system that has used `budget` seconds stops after LEAST_SEARCHES timed searches.
     """
     rng = np.random.default_rng(seed)
     spent = [0.0] * len(contenders)
@@ -90,17 +89,17 @@ def interleave(contenders: Sequence[Contender], turn: int, warm: int, budget: fl
         gc.enable()
 
 
-def _take_turn(contender: Contender, first: int, turn: int, warm: int, left: float) -> None:
+def _take_turn(contender: Contender, first: int, turn: int, warm: float, left: float) -> None:
     searches, take = contender.searches, contender.take
     end = min(first + turn, len(searches) if left > 0 else LEAST_SEARCHES)
     if end <= first:
         return
     settle()
     warming: list[float] = []
-    for other in range(end, end + warm):
-        take(_timed(searches[other % len(searches)], warming))
-        if sum(warming) > LONGEST_WARMING:
-            break
+    used = 0.0
+    while used < warm:
+        take(_timed(searches[(end + len(warming)) % len(searches)], warming))
+        used += warming[-1]
     contender.firsts += warming[:1]
     contender.results += map(take, [_timed(search, contender.seconds) for search in searches[first:end]])
 
