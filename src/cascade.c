@@ -91,8 +91,8 @@ typedef struct cascade_query {
 
 /* What a thread needs to work on a query. */
 typedef struct thread_room {
-    float *maxima;         /* among which the seeds' floor is sought */
-    near_block *near;      /* one a block at most */
+    float *maxima;    /* among which the seeds' floor is sought */
+    near_block *near; /* one a block at most */
     size_t near_count;
     npv_bounded_row *rows; /* to be scored: seeds, then survivors */
     npv_candidate *likely; /* the k of them with the best bounds */
