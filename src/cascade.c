@@ -327,40 +327,52 @@ static bool worth_sharing_rows(const cascade_job *job, const cascade_query *quer
     return job->query_count == 1 && !query->shared && npv_workers_worth(request->workers, count * row_bytes);
 }
 
-/* Scores `count` rows, best bound first, until no more of them can be hits. Returns how many. */
-static size_t score_in_order(const cascade_job *job, const cascade_query *query, npv_candidate *rows, size_t count,
-                             const thread_room *room, npv_topk *top) {
+/* Scores all of the rows, by all threads. */
+static void score_together(const cascade_job *job, const cascade_query *query, const npv_topk *rows, npv_topk *top) {
+    scoring self = {job, query, rows->heap};
+    npv_workers_run(job->request->workers, rows->count, score_one, &self);
+    for (size_t i = 0; i < rows->count; i++)
+        offer(job, top, rows->heap[i].key, rows->heap[i].row);
+}
+
+/* Scores those of the rows that may be hits, given the scores known by then. Returns how many. */
+static size_t score_in_turn(const cascade_job *job, const cascade_query *query, const npv_topk *rows,
+                            const thread_room *room, npv_topk *top) {
     size_t scored = 0;
-    if (worth_sharing_rows(job, query, count)) {
-        scoring self = {job, query, rows};
-        npv_workers_run(job->request->workers, count, score_one, &self);
-        for (; scored < count; scored++)
-            offer(job, top, rows[scored].key, rows[scored].row);
-    }
-    for (; scored < count && rows[scored].key >= (double)threshold_of(job, query, top); scored++) {
-        if (scored + VECTORS_AHEAD < count)
-            ask_for_vector(job, rows[scored + VECTORS_AHEAD].row);
-        offer(job, top, key_of(job, query, rows[scored].row, room), rows[scored].row);
+    for (size_t i = 0; i < rows->count && i < VECTORS_AHEAD; i++)
+        ask_for_vector(job, rows->heap[i].row);
+    for (size_t i = 0; i < rows->count; i++) {
+        if (rows->heap[i].key < (double)threshold_of(job, query, top))
+            continue;
+        if (i + VECTORS_AHEAD < rows->count)
+            ask_for_vector(job, rows->heap[i + VECTORS_AHEAD].row);
+        offer(job, top, key_of(job, query, rows->heap[i].row, room), rows->heap[i].row);
+        scored++;
     }
     return scored;
 }
 
 /*
- * Scores those of the rows that may be hits, given the scores known by then; returns how many. Bounds by whole codes are
- * nearly in the order of scores: after the k best of them hardly another reaches the threshold.
+ * The same for rows with bounds by whole codes. These are nearly in the order of scores: after the k best of them hardly
+ * another reaches the threshold. They are scored best first where there is a threshold that may rise.
  */
 static size_t score_rows(const cascade_job *job, const cascade_query *query, const npv_bounded_row *rows, size_t count,
                          const thread_room *room, npv_topk *top) {
     npv_topk likely = {room->likely, 0, job->request->k};
+    size_t scored;
     if (count == 0)
         return 0;
     for (size_t i = 0; i < count; i++)
         npv_topk_offer(&likely, (npv_candidate){(double)*rows[i].bound, rows[i].row});
-    npv_topk_sort(&likely);
-    for (size_t i = 0; i < likely.count && i < VECTORS_AHEAD; i++)
-        ask_for_vector(job, likely.heap[i].row);
-    const npv_candidate last = likely.heap[likely.count - 1];
-    size_t scored = score_in_order(job, query, likely.heap, likely.count, room, top);
+    const npv_candidate last = likely.heap[0];
+    if (worth_sharing_rows(job, query, likely.count)) {
+        score_together(job, query, &likely, top);
+        scored = likely.count;
+    } else {
+        if (top->count == top->k)
+            npv_topk_sort(&likely);
+        scored = score_in_turn(job, query, &likely, room, top);
+    }
     for (size_t i = 0; i < count && scored >= likely.count; i++) {
         const npv_candidate other = {(double)*rows[i].bound, rows[i].row};
         if (npv_better(last, other) && other.key >= (double)threshold_of(job, query, top)) {

@@ -10,7 +10,8 @@
 #define COST4 0.125
 
 /*
- * A row that is picked out costs this many times what it costs in a stream; the low nibbles of a code, which are short.
+ * A row that is picked out costs this many times what it costs in a stream, to each of the threads that would share the
+ * scan if the query is alone; the low nibbles of a code, which are short.
  */
 #define PICKED_OUT 2.0
 #define PICKED_OUT_CODE 4.0
@@ -40,7 +41,7 @@ npv_plan npv_plan_choose(npv_experience *experience, const npv_request *request)
     const uint32_t turn = kind->searches++ % RETRY;
     if (turn == 0)
         return NPV_PLAN_CASCADE4;
-    const double rest = kind->scored * PICKED_OUT;
+    const double rest = kind->scored * PICKED_OUT * (request->query_count == 1 ? request->threads : 1);
     const double cost4 = COST4 + kind->survivors * COST4 * PICKED_OUT_CODE + rest;
     const double cost8 = 2 * COST4 + rest;
     if (cost4 >= 1 && cost8 >= 1)
