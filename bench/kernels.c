@@ -2,7 +2,7 @@
  * How fast each kernel of each table is, on one thread: from the second-level cache, and from memory. The best of many
  * runs, since other programs can only slow one down.
  *
- *   cc -O2 -ffp-contract=off bench/kernels.c src/kernels/[a-z]*.c -lm -o bench-kernels
+ *   gcc -O2 -fno-tree-pre -ffp-contract=off bench/kernels.c src/kernels/[a-z]*.c -lm -o bench-kernels
  *   ./bench-kernels [dimensions] [table]
  */
 #include <stdio.h>
