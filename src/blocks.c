@@ -72,20 +72,15 @@ static void sum_nibbles(const npv_blocks *blocks, const tile *of, const npv_plan
 static void sum_places(const npv_blocks *blocks, const tile *of, const npv_array *plane, npv_run places,
                        int32_t *dots) {
     const size_t plane_bytes = NPV_PLANE_BYTES(blocks->request->dimensions);
-    if (blocks->listed == NULL)
-        sum_nibbles(blocks, of,
-                    &(npv_plane_rows){.plane = npv_plane_row(plane, places.first, plane_bytes),
-                                      .plane_bytes = plane_bytes,
-                                      .count = places.count},
-                    dots);
-    else
-        sum_nibbles(blocks, of,
-                    &(npv_plane_rows){.plane = plane->data,
-                                      .plane_bytes = plane_bytes,
-                                      .listed = blocks->listed + places.first,
-                                      .count = places.count,
-                                      .behind = blocks->rows - places.first - places.count},
-                    dots);
+    const bool listed = blocks->listed != NULL;
+    const npv_plane_rows rows = {
+        .plane = npv_plane_row(plane, listed ? 0 : places.first, plane_bytes),
+        .plane_bytes = plane_bytes,
+        .listed = listed ? blocks->listed + places.first : NULL,
+        .count = places.count,
+        .behind = blocks->rows - places.first - places.count,
+    };
+    sum_nibbles(blocks, of, &rows, dots);
 }
 
 /* The headers of listed rows, brought together. */
